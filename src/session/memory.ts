@@ -5,7 +5,7 @@ import { GateError } from '../base/errors.ts'
 import type { Log } from '../base/ports.ts'
 import type { Identity } from '../identity/identity.ts'
 import { lifetimesAt, type Moments, momentsOf, type SessionLimits } from './life.ts'
-import { type HeldSession, SessionCache } from './lru.ts'
+import { type CachedCookie, type HeldSession, SessionCache } from './lru.ts'
 import { type Members, needsNoProvider } from './provider-trust.ts'
 import { parseSession, storedIdentity } from './rows.ts'
 import type { ScimDirectory } from './scim/scim-directory.ts'
@@ -82,8 +82,7 @@ const NO_SECRETS = { idToken: '', refreshToken: null }
 
 const NOT_IN_MEMORY = { agent: '', client: '' }
 
-/** An empty memory. Without a way to ask providers no session is ever due. */
-export function createMemory(options: {
+interface MemoryOptions {
   readonly limits: SessionLimits
   readonly isAsking: boolean
   readonly scimDirectory: Pick<ScimDirectory, 'isBarred' | 'see'>
@@ -93,26 +92,17 @@ export function createMemory(options: {
   readonly doubt: () => void
   /** Someone with the roles that they were granted. */
   readonly join: (portal: string, identity: Identity) => Identity
-}): SessionMemory {
-  let limits = options.limits
-  let forgotten = 0
+}
+
+/** Who may have a session, by the file of now and by what was pushed and granted. */
+function createVouching(options: MemoryOptions, limits: () => SessionLimits) {
   /** Logged once: a cookie may come again and again. */
   const unreadable = new Set<string>()
-  const ending = new Map<string, Promise<void>>()
-  const listeners: ((session: Session) => void)[] = []
-  const cache = new SessionCache(limits.cacheBytes, options.onEvict)
   /** Who was judged, and at which portal, until something else may be true of anybody. */
   let judged = new WeakMap<Identity, { readonly portal: string; readonly isMember: boolean }>()
 
-  function momentsNow(row: Parameters<typeof momentsOf>[0] & { readonly portal: string }): Moments {
-    const moments = momentsOf(row, lifetimesAt(limits, row.portal))
-    return options.isAsking
-      ? moments
-      : { ...moments, dueAtMs: Number.POSITIVE_INFINITY, limitAtMs: Number.POSITIVE_INFINITY }
-  }
-
   function isMember({ portal, identity }: Pick<Session, 'portal' | 'identity'>): boolean {
-    const members = limits.members?.get(portal)
+    const members = limits().members?.get(portal)
     if (members === undefined || needsNoProvider(identity)) return true
     const before = judged.get(identity)
     if (before?.portal === portal) return before.isMember
@@ -123,7 +113,7 @@ export function createMemory(options: {
 
   function trustedIdentity(someone: Pick<Session, 'portal' | 'identity'>): Identity | null {
     const { isBarred, see } = options.scimDirectory
-    if (!limits.providerTrust.counts(someone) || isBarred(someone.identity) || !isMember(someone)) return null
+    if (!limits().providerTrust.counts(someone) || isBarred(someone.identity) || !isMember(someone)) return null
     return options.join(someone.portal, see(someone.identity))
   }
 
@@ -146,6 +136,51 @@ export function createMemory(options: {
     }
     options.doubt()
     return new GateError('session.store', 'a stored session cannot be read', { retryAfterS: 60 })
+  }
+
+  return {
+    isMember,
+    trustedIdentity,
+    read,
+    /** Something else may be true of anybody. */
+    judgeAgain(): void {
+      judged = new WeakMap()
+    },
+  }
+}
+
+/** What is in memory of a session, as rows. */
+async function keptSession(
+  { session, moments, lastSeenMs, checkedAtMs }: HeldSession,
+  cookies: readonly CachedCookie[],
+  sealer: Sealer,
+): Promise<KeptSession> {
+  const { id, portal, identity, isRemembered, createdAtMs } = session
+  const expiresAtMs = Math.min(session.expiresAtMs, moments.limitAtMs)
+  const stored = await storedIdentity({ id, expiresAtMs }, identity, NO_SECRETS, sealer)
+  const { issuer, subject } = identity
+  const times = { createdAtMs, expiresAtMs, lastSeenMs, checkedAtMs }
+  const row = { id, portal, issuer, subject, ...stored, ...NOT_IN_MEMORY, isRemembered, ...times }
+  // One that was replaced a moment ago counts from memory as long as it does.
+  const lasting = cookies.filter(({ untilMs }) => untilMs === Number.POSITIVE_INFINITY)
+  const handles = lasting.map(({ token, host, shown }) => ({ hash: sha256(token), sessionId: id, host, shown }))
+  return { session: row, handles }
+}
+
+/** An empty memory. Without a way to ask providers no session is ever due. */
+export function createMemory(options: MemoryOptions): SessionMemory {
+  let limits = options.limits
+  let forgotten = 0
+  const ending = new Map<string, Promise<void>>()
+  const listeners: ((session: Session) => void)[] = []
+  const cache = new SessionCache(limits.cacheBytes, options.onEvict)
+  const { isMember, trustedIdentity, read, judgeAgain } = createVouching(options, () => limits)
+
+  function momentsNow(row: Parameters<typeof momentsOf>[0] & { readonly portal: string }): Moments {
+    const moments = momentsOf(row, lifetimesAt(limits, row.portal))
+    return options.isAsking
+      ? moments
+      : { ...moments, dueAtMs: Number.POSITIVE_INFINITY, limitAtMs: Number.POSITIVE_INFINITY }
   }
 
   /** The same; null where it cannot be read: the session in memory stays. */
@@ -207,21 +242,7 @@ export function createMemory(options: {
       return { session, checkedAtMs, isRefreshable, moments, ...rest }
     },
     adopt,
-    async rows(sealer) {
-      const kept = [...cache.entries()].map(async ([{ session, moments, lastSeenMs, checkedAtMs }, cookies]) => {
-        const { id, portal, identity, isRemembered, createdAtMs } = session
-        const expiresAtMs = Math.min(session.expiresAtMs, moments.limitAtMs)
-        const stored = await storedIdentity({ id, expiresAtMs }, identity, NO_SECRETS, sealer)
-        const { issuer, subject } = identity
-        const times = { createdAtMs, expiresAtMs, lastSeenMs, checkedAtMs }
-        const row = { id, portal, issuer, subject, ...stored, ...NOT_IN_MEMORY, isRemembered, ...times }
-        // One that was replaced a moment ago counts from memory as long as it does.
-        const lasting = cookies.filter(({ untilMs }) => untilMs === Number.POSITIVE_INFINITY)
-        const handles = lasting.map(({ token, host, shown }) => ({ hash: sha256(token), sessionId: id, host, shown }))
-        return { session: row, handles }
-      })
-      return Promise.all(kept)
-    },
+    rows: sealer => Promise.all([...cache.entries()].map(([held, cookies]) => keptSession(held, cookies, sealer))),
     readCookiesAgain,
     takeOver(row) {
       const held = cache.held(row.id)
@@ -234,7 +255,7 @@ export function createMemory(options: {
     },
     forgetAll() {
       forgotten++
-      judged = new WeakMap()
+      judgeAgain()
       for (const held of [...cache.all()]) {
         options.onEvict(held)
         cache.dropSession(held.session.id)
@@ -244,7 +265,7 @@ export function createMemory(options: {
       return forgotten
     },
     review(isMeant) {
-      judged = new WeakMap()
+      judgeAgain()
       for (const held of cache.all()) {
         if (!isMeant(held.session)) continue
         const identity = options.scimDirectory.see(held.session.identity)
@@ -254,7 +275,7 @@ export function createMemory(options: {
       }
     },
     rejoin(isMeant) {
-      judged = new WeakMap()
+      judgeAgain()
       for (const held of cache.all()) {
         const { session } = held
         if (!isMeant(session)) continue
@@ -264,7 +285,7 @@ export function createMemory(options: {
     },
     configure(next) {
       limits = next
-      judged = new WeakMap()
+      judgeAgain()
       for (const held of cache.all()) {
         const { checkedAtMs, isRefreshable, session } = held
         held.moments = momentsNow({ ...session, checkedAtMs, isRefreshable })

@@ -104,128 +104,13 @@ const LOST = 'lost: the provider may have used up the refresh token by it, and r
 const OF_A_LEFT_ONE =
   'the answer to the last refresh was lost, and may have used up the refresh token: the user has to sign in again; API tokens stay'
 
-/**
- * Invariants: at most one question to the provider for one session at any time, since a provider may take a refresh token
- * that is used twice for a stolen one; what a refresh brought is in the store before anyone else may ask.
- *
- * Where a process ends while it asks, or is held up for longer than its lease, its lease in the row is left, which says that the refresh
- * token may be used up: a refusal after that is not the provider's word about the person.
- */
-export function createRefreshes(tools: RefreshTools): Refreshes {
-  const { store, sealer, ports } = tools
-  const inFlight = new Map<string, Promise<void>>()
+/** Writes what refreshes brought, and keeps what the store could not take. */
+function createWriter(tools: RefreshTools) {
+  const { store } = tools
   /** What the store could not take: the provider has used up the token before it. */
   const unwritten = new Map<string, { readonly brought: Brought; readonly session: Session }>()
   /** Those among them that are being written: what becomes of their tokens is known after that. */
   const inHand = new Set<Brought>()
-  /** Failures by which a refresh token may be used up. */
-  const lost = new WeakSet<object>()
-  let isClosed = false
-  /** Whether nothing waits any more for refreshes that are under way. */
-  let isAbandoned = false
-
-  async function attempt(held: HeldSession): Promise<void> {
-    const { id } = held.session
-    // Meanwhile `held` may learn of another's refresh: what counts is what was known when this began.
-    const knownAtMs = held.checkedAtMs
-    for (let polls = 0; polls < POLLS && !isClosed; polls++) {
-      const nowMs = ports.now()
-      const untilMs = nowMs + LEASE_MS
-      const lease = await guarded(() => store.lease(id, nowMs, untilMs))
-      if (lease !== null && (await leased(held, knownAtMs, { untilMs, isLeft: lease === 'left' }))) return
-      // Somebody else asks, or the session is gone.
-      const row = await guarded(() => store.findById(id))
-      if (row === null) return tools.forget(id)
-      if (row.checkedAtMs > knownAtMs) return tools.adopt(row, held)
-      await Bun.sleep(POLL_MS)
-    }
-    postpone(held)
-  }
-
-  /** False where the lease was lost without a result: then it waits for the present holder. */
-  async function leased(held: HeldSession, knownAtMs: number, lease: HeldLease): Promise<boolean> {
-    const { session } = held
-    let { isLeft } = lease
-    try {
-      const row = await guarded(() => store.findById(session.id))
-      if (row === null) {
-        tools.forget(session.id)
-        return true
-      }
-      const kept = unwritten.get(session.id)?.brought
-      // It belongs to a sign-in or a question that another has replaced, so it is not used any more.
-      if (kept !== undefined && kept.before !== row.secrets) unwritten.delete(session.id)
-      else if (kept !== undefined) {
-        isLeft = true
-        isLeft = !(await write(row, kept, held))
-        return true
-      }
-      if (row.checkedAtMs > knownAtMs || row.createdAtMs !== session.createdAtMs) {
-        tools.adopt(row, held)
-        return true
-      }
-      const secrets = await openSecrets(row, sealer)
-      if (secrets === null) throw new GateError('session.store', 'the secrets of a session were sealed by another key')
-      const { refreshToken } = secrets
-      if (refreshToken === null) {
-        await write(row, { fields: { ...row, isRefreshable: false }, before: row.secrets, newToken: null }, held)
-        return true
-      }
-      if (ports.now() >= lease.untilMs) return false
-      // Until what came of it is written. A throw says that the token was not used.
-      isLeft = true
-      const asked = await tools.ask(session, { ...secrets, refreshToken }).catch((error: unknown) => {
-        isLeft = lease.isLeft
-        throw error
-      })
-      if (asked.kind === 'lost') {
-        lost.add(asked.failure)
-        throw asked.failure
-      }
-      if (asked.kind === 'ended') {
-        if (asked.refreshToken !== undefined) tools.giveBack(session, asked.refreshToken)
-        return await takeRefusal(asked, row, held, lease)
-      }
-      const next = asked.kind === 'unclear' ? { ...secrets, refreshToken: asked.refreshToken } : asked.secrets
-      const newToken = next.refreshToken === refreshToken ? null : next.refreshToken
-      const identity = asked.kind === 'unclear' ? session.identity : asked.identity
-      const sealed = await storedIdentity(session, identity, next, sealer)
-      const fields =
-        asked.kind === 'unclear' ? { ...row, secrets: sealed.secrets } : { ...sealed, checkedAtMs: ports.now() }
-      isLeft = !(await write(row, { fields, before: row.secrets, newToken }, held))
-      if (asked.kind === 'unclear') throw asked.failure
-      // By then the store has the refresh token that the provider is to forget.
-      if (!isLeft && !(await tools.isMemberNow({ portal: session.portal, identity }))) {
-        await endOutsider(session, identity)
-      }
-      return true
-    } finally {
-      await guarded(() => store.release(session.id, lease.untilMs, isLeft ? session.createdAtMs : null))
-    }
-  }
-
-  /** A refresh token that is used twice is refused. The result of the other use counts. */
-  async function takeRefusal(
-    { reason, says }: Extract<Asked, { kind: 'ended' }>,
-    row: StoredSession,
-    held: HeldSession,
-    lease: HeldLease,
-  ): Promise<boolean> {
-    const { session } = held
-    const isLost = ports.now() >= lease.untilMs
-    const now = await guarded(() => store.findById(row.id))
-    if (now === null) tools.forget(row.id)
-    else if (now.secrets !== row.secrets) tools.adopt(now, held)
-    else if (isLost) return false
-    else {
-      const isAboutPerson = reason === 'other_subject' || !lease.isLeft
-      const facts = { ...sessionFacts(session), by: 'provider', reason }
-      const hint = isAboutPerson ? {} : { hint: OF_A_LEFT_ONE }
-      tools.audit.note('sign_out.refused', facts, { facts: { provider_error: says, ...hint } })
-      await end(session, isAboutPerson)
-    }
-    return true
-  }
 
   /** False where the session is gone, or somebody else has written it. */
   async function write(row: StoredSession, brought: Brought, held: HeldSession): Promise<boolean> {
@@ -270,20 +155,158 @@ export function createRefreshes(tools: RefreshTools): Refreshes {
     if (newToken !== null) tools.giveBack(session, newToken)
   }
 
-  async function end(session: Session, isAboutPerson: boolean): Promise<void> {
-    await tools.endBy([session.id], async () => {
-      // Tokens before the session: a session that is left would be asked about again, and tell them.
-      if (isAboutPerson) await tools.note(session, 'refused')
-      await guarded(() => store.remove(session.id))
-    })
+  return {
+    write,
+    /** What was brought for a session and is not in the store, where its row still has the secrets that this is in place of. */
+    keptFor({ id, secrets }: StoredSession): Brought | null {
+      const kept = unwritten.get(id)?.brought
+      if (kept === undefined || kept.before === secrets) return kept ?? null
+      // It belongs to a sign-in or a question that another has replaced, so it is not used any more.
+      unwritten.delete(id)
+      return null
+    },
+    drop(sessionId: string): void {
+      const left = unwritten.get(sessionId)
+      unwritten.delete(sessionId)
+      if (left !== undefined && !inHand.has(left.brought)) giveBack(left.session, left.brought)
+    },
+  }
+}
+
+/** A refresh token that is used twice is refused. The result of the other use counts. */
+async function takeRefusal(
+  { reason, says }: Extract<Asked, { kind: 'ended' }>,
+  row: StoredSession,
+  held: HeldSession,
+  lease: HeldLease,
+  tools: RefreshTools,
+): Promise<boolean> {
+  const { store, ports } = tools
+  const { session } = held
+  const isLost = ports.now() >= lease.untilMs
+  const now = await guarded(() => store.findById(row.id))
+  if (now === null) tools.forget(row.id)
+  else if (now.secrets !== row.secrets) tools.adopt(now, held)
+  else if (isLost) return false
+  else {
+    const isAboutPerson = reason === 'other_subject' || !lease.isLeft
+    const facts = { ...sessionFacts(session), by: 'provider', reason }
+    const hint = isAboutPerson ? {} : { hint: OF_A_LEFT_ONE }
+    tools.audit.note('sign_out.refused', facts, { facts: { provider_error: says, ...hint } })
+    await endRefused(session, isAboutPerson, tools)
+  }
+  return true
+}
+
+/** By what their provider says now, they are no member any more. */
+async function endOutsider(session: Session, now: Identity, tools: RefreshTools): Promise<void> {
+  const facts = { ...sessionFacts(session), by: 'provider', reason: 'member.none' } as const
+  tools.audit.note('sign_out.withdrawn', facts, tools.cameWith({ portal: session.portal, identity: now }))
+  await tools.note(session, 'refused')
+  await tools.endWhole(session.id)
+}
+
+async function endRefused(session: Session, isAboutPerson: boolean, tools: RefreshTools): Promise<void> {
+  await tools.endBy([session.id], async () => {
+    // Tokens before the session: a session that is left would be asked about again, and tell them.
+    if (isAboutPerson) await tools.note(session, 'refused')
+    await guarded(() => tools.store.remove(session.id))
+  })
+}
+
+/**
+ * Invariants: at most one question to the provider for one session at any time, since a provider may take a refresh token
+ * that is used twice for a stolen one; what a refresh brought is in the store before anyone else may ask.
+ *
+ * Where a process ends while it asks, or is held up for longer than its lease, its lease in the row is left, which says that the refresh
+ * token may be used up: a refusal after that is not the provider's word about the person.
+ */
+export function createRefreshes(tools: RefreshTools): Refreshes {
+  const { store, sealer, ports } = tools
+  const { write, keptFor, drop } = createWriter(tools)
+  const inFlight = new Map<string, Promise<void>>()
+  /** Failures by which a refresh token may be used up. */
+  const lost = new WeakSet<object>()
+  let isClosed = false
+  /** Whether nothing waits any more for refreshes that are under way. */
+  let isAbandoned = false
+
+  async function attempt(held: HeldSession): Promise<void> {
+    const { id } = held.session
+    // Meanwhile `held` may learn of another's refresh: what counts is what was known when this began.
+    const knownAtMs = held.checkedAtMs
+    for (let polls = 0; polls < POLLS && !isClosed; polls++) {
+      const nowMs = ports.now()
+      const untilMs = nowMs + LEASE_MS
+      const lease = await guarded(() => store.lease(id, nowMs, untilMs))
+      if (lease !== null && (await leased(held, knownAtMs, { untilMs, isLeft: lease === 'left' }))) return
+      // Somebody else asks, or the session is gone.
+      const row = await guarded(() => store.findById(id))
+      if (row === null) return tools.forget(id)
+      if (row.checkedAtMs > knownAtMs) return tools.adopt(row, held)
+      await Bun.sleep(POLL_MS)
+    }
+    postpone(held)
   }
 
-  /** By what their provider says now, they are no member any more. */
-  async function endOutsider(session: Session, now: Identity): Promise<void> {
-    const facts = { ...sessionFacts(session), by: 'provider', reason: 'member.none' } as const
-    tools.audit.note('sign_out.withdrawn', facts, tools.cameWith({ portal: session.portal, identity: now }))
-    await tools.note(session, 'refused')
-    await tools.endWhole(session.id)
+  /** False where the lease was lost without a result: then it waits for the present holder. */
+  async function leased(held: HeldSession, knownAtMs: number, lease: HeldLease): Promise<boolean> {
+    const { session } = held
+    let { isLeft } = lease
+    try {
+      const row = await guarded(() => store.findById(session.id))
+      if (row === null) {
+        tools.forget(session.id)
+        return true
+      }
+      const kept = keptFor(row)
+      if (kept !== null) {
+        isLeft = true
+        isLeft = !(await write(row, kept, held))
+        return true
+      }
+      if (row.checkedAtMs > knownAtMs || row.createdAtMs !== session.createdAtMs) {
+        tools.adopt(row, held)
+        return true
+      }
+      const secrets = await openSecrets(row, sealer)
+      if (secrets === null) throw new GateError('session.store', 'the secrets of a session were sealed by another key')
+      const { refreshToken } = secrets
+      if (refreshToken === null) {
+        await write(row, { fields: { ...row, isRefreshable: false }, before: row.secrets, newToken: null }, held)
+        return true
+      }
+      if (ports.now() >= lease.untilMs) return false
+      // Until what came of it is written. A throw says that the token was not used.
+      isLeft = true
+      const asked = await tools.ask(session, { ...secrets, refreshToken }).catch((error: unknown) => {
+        isLeft = lease.isLeft
+        throw error
+      })
+      if (asked.kind === 'lost') {
+        lost.add(asked.failure)
+        throw asked.failure
+      }
+      if (asked.kind === 'ended') {
+        if (asked.refreshToken !== undefined) tools.giveBack(session, asked.refreshToken)
+        return await takeRefusal(asked, row, held, lease, tools)
+      }
+      const next = asked.kind === 'unclear' ? { ...secrets, refreshToken: asked.refreshToken } : asked.secrets
+      const newToken = next.refreshToken === refreshToken ? null : next.refreshToken
+      const identity = asked.kind === 'unclear' ? session.identity : asked.identity
+      const sealed = await storedIdentity(session, identity, next, sealer)
+      const fields =
+        asked.kind === 'unclear' ? { ...row, secrets: sealed.secrets } : { ...sealed, checkedAtMs: ports.now() }
+      isLeft = !(await write(row, { fields, before: row.secrets, newToken }, held))
+      if (asked.kind === 'unclear') throw asked.failure
+      // By then the store has the refresh token that the provider is to forget.
+      if (!isLeft && !(await tools.isMemberNow({ portal: session.portal, identity }))) {
+        await endOutsider(session, identity, tools)
+      }
+      return true
+    } finally {
+      await guarded(() => store.release(session.id, lease.untilMs, isLeft ? session.createdAtMs : null))
+    }
   }
 
   function postpone(held: HeldSession): void {
@@ -312,11 +335,7 @@ export function createRefreshes(tools: RefreshTools): Refreshes {
       inFlight.set(id, flight)
       return flight
     },
-    drop(sessionId) {
-      const left = unwritten.get(sessionId)
-      unwritten.delete(sessionId)
-      if (left !== undefined && !inHand.has(left.brought)) giveBack(left.session, left.brought)
-    },
+    drop,
     async close(limitMs) {
       isClosed = true
       const flights = [...inFlight.values()]

@@ -1,7 +1,7 @@
 import { Tally } from '../../base/byte-counts.ts'
 import type { ConnectionEnds, ConnectionState, Connections } from '../../base/system/connections.ts'
 import type { Deadlines, Waiting } from '../lifetime/deadlines.ts'
-import { createRoster, NOWHERE } from '../lifetime/roster.ts'
+import { createRoster, NOWHERE, type Roster } from '../lifetime/roster.ts'
 import type { Readable } from './non-readers.ts'
 
 /** A body that Bun itself copies, and how its progress and end are found out. */
@@ -65,72 +65,84 @@ const MOST_BETWEEN_MS = 15_000
 /** Less than this within `stall_timeout` is no progress of an answer. */
 const PROGRESS_BYTES = 64 * 1024
 
+/** What those in a lane have in common. */
+interface Lane<Owner extends UnseenBody> extends Pick<LaneTools<Owner>, 'now' | 'onCut'> {
+  readonly members: Roster<Unseen<Owner>>
+  readonly held: Tally
+}
+
+class Unseen<Owner extends UnseenBody> implements LaneEntry, Readable {
+  place = NOWHERE
+  sinceMs: number
+  readonly sinceBeginMs: number
+  askedMs: number
+  descriptor: number | null = null
+  /** What its client had taken when it last made progress; null until that is known. */
+  ackedBytes: number | null = null
+  readonly owner: Owner
+  readonly #lane: Lane<Owner>
+  readonly #bytes: number
+  readonly #onLeave: () => void
+
+  constructor(lane: Lane<Owner>, owner: Owner, bytes: number, onLeave: () => void) {
+    this.#lane = lane
+    this.sinceMs = lane.now()
+    this.sinceBeginMs = this.sinceMs
+    this.askedMs = this.sinceMs
+    this.owner = owner
+    this.#bytes = bytes
+    this.#onLeave = onLeave
+    lane.held.add(bytes)
+  }
+
+  leave(): void {
+    if (this.place === NOWHERE) return
+    this.#lane.members.remove(this)
+    this.#lane.held.remove(this.#bytes)
+    this.#onLeave()
+  }
+
+  get ends(): ConnectionEnds | null {
+    return this.owner.kind === 'answer' ? this.owner.ends : null
+  }
+
+  isHolding(): boolean {
+    return this.place !== NOWHERE
+  }
+
+  cut(why: 'stalled' | 'memory', waitsFor: 'source' | 'taker' = 'taker'): void {
+    this.leave()
+    this.#lane.onCut(this.owner, why, waitsFor)
+  }
+
+  /** Notes what the kernel says. */
+  note(state: ConnectionState): void {
+    const nowMs = this.#lane.now()
+    if (this.owner.kind === 'upload') {
+      this.sinceMs = Math.max(this.sinceMs, nowMs - state.quietMs)
+      return
+    }
+    const isFirst = this.ackedBytes === null
+    const taken = state.ackedBytes - (this.ackedBytes ?? state.ackedBytes)
+    // Where nothing waits to be taken, it is the application that is waited for; or the window of a stream.
+    const waitsForSource = !state.hasUnsent && this.owner.upstreamPort === null
+    if (waitsForSource || taken >= PROGRESS_BYTES) this.sinceMs = nowMs
+    if (isFirst || this.sinceMs === nowMs) this.ackedBytes = state.ackedBytes
+  }
+}
+
 /** A lane with nothing in it. */
 export function createFastLane<Owner extends UnseenBody>(tools: LaneTools<Owner>): FastLane<Owner> {
   const { deadlines, now, connections, limitBytes, stallMs, onCut } = tools
   const held = new Tally()
 
-  class Unseen implements LaneEntry, Readable {
-    place = NOWHERE
-    sinceMs = now()
-    readonly sinceBeginMs = this.sinceMs
-    askedMs = now()
-    descriptor: number | null = null
-    /** What its client had taken when it last made progress; null until that is known. */
-    ackedBytes: number | null = null
-    readonly owner: Owner
-    readonly #bytes: number
-    readonly #onLeave: () => void
-
-    constructor(owner: Owner, bytes: number, onLeave: () => void) {
-      this.owner = owner
-      this.#bytes = bytes
-      this.#onLeave = onLeave
-      held.add(bytes)
-    }
-
-    leave(): void {
-      if (this.place === NOWHERE) return
-      members.remove(this)
-      held.remove(this.#bytes)
-      this.#onLeave()
-    }
-
-    get ends(): ConnectionEnds | null {
-      return this.owner.kind === 'answer' ? this.owner.ends : null
-    }
-
-    isHolding(): boolean {
-      return this.place !== NOWHERE
-    }
-
-    cut(why: 'stalled' | 'memory', waitsFor: 'source' | 'taker' = 'taker'): void {
-      this.leave()
-      onCut(this.owner, why, waitsFor)
-    }
-
-    /** Notes what the kernel says. */
-    note(state: ConnectionState): void {
-      const nowMs = now()
-      if (this.owner.kind === 'upload') {
-        this.sinceMs = Math.max(this.sinceMs, nowMs - state.quietMs)
-        return
-      }
-      const isFirst = this.ackedBytes === null
-      const taken = state.ackedBytes - (this.ackedBytes ?? state.ackedBytes)
-      // Where nothing waits to be taken, it is the application that is waited for; or the window of a stream.
-      const waitsForSource = !state.hasUnsent && this.owner.upstreamPort === null
-      if (waitsForSource || taken >= PROGRESS_BYTES) this.sinceMs = nowMs
-      if (isFirst || this.sinceMs === nowMs) this.ackedBytes = state.ackedBytes
-    }
-  }
-
-  const members = createRoster<Unseen>(
+  const members = createRoster<Unseen<Owner>>(
     one => one.place,
     (one, place) => {
       one.place = place
     },
   )
+  const lane = { now, onCut, members, held }
 
   function letGoOver(): void {
     for (const one of [...members.members]) {
@@ -141,7 +153,7 @@ export function createFastLane<Owner extends UnseenBody>(tools: LaneTools<Owner>
   }
 
   /** Notes what the kernel says, and cuts where that shows who stalls; answers whether it does not. */
-  function judge(one: Unseen, ends: ConnectionEnds, system: Connections): boolean {
+  function judge(one: Unseen<Owner>, ends: ConnectionEnds, system: Connections): boolean {
     if (one.place === NOWHERE || one.descriptor === null) return false
     const state = system.stateOf(one.descriptor, ends)
     if (state === null) {
@@ -159,7 +171,7 @@ export function createFastLane<Owner extends UnseenBody>(tools: LaneTools<Owner>
    * Cuts those that have waited for too long on connections of several, where as many connections to their application
    * are not read; where none is, the application is silent. Where only some are, nobody is cut for another's sake.
    */
-  async function judgeShared(due: readonly Unseen[], upstreamPort: number, system: Connections): Promise<void> {
+  async function judgeShared(due: readonly Unseen<Owner>[], upstreamPort: number, system: Connections): Promise<void> {
     const longMs = (stallMs() * 3) / 4
     const held = await system.countHeldBack(upstreamPort, longMs)
     const waiting = members.members.filter(
@@ -171,7 +183,7 @@ export function createFastLane<Owner extends UnseenBody>(tools: LaneTools<Owner>
     }
   }
 
-  async function askKernel(due: readonly Unseen[], system: Connections): Promise<void> {
+  async function askKernel(due: readonly Unseen<Owner>[], system: Connections): Promise<void> {
     const known = due.flatMap(one => (one.owner.ends === null ? [] : [{ one, ends: one.owner.ends }]))
     const strange = known.filter(({ one }) => one.descriptor === null)
     if (strange.length > 0) {
@@ -214,7 +226,7 @@ export function createFastLane<Owner extends UnseenBody>(tools: LaneTools<Owner>
     },
     hasRoom: bytes => held.sum + bytes <= limitBytes(),
     enter(owner, bytes, onLeave) {
-      const one = new Unseen(owner, bytes, onLeave)
+      const one = new Unseen(lane, owner, bytes, onLeave)
       members.add(one)
       if (sweep.slot === NOWHERE) wait()
       return one

@@ -2,7 +2,7 @@ import { amountOf, Tally } from '../../base/byte-counts.ts'
 import { createLoopShare } from '../../base/loop-share.ts'
 import type { ConnectionEnds, Connections } from '../../base/system/connections.ts'
 import type { Deadlines } from '../lifetime/deadlines.ts'
-import { createRoster, NOWHERE } from '../lifetime/roster.ts'
+import { createRoster, NOWHERE, type Roster } from '../lifetime/roster.ts'
 import { createFastLane, type LaneEntry, type UnseenBody } from './fast-lane.ts'
 import { createKnownLengths, type KnownLengths } from './known-lengths.ts'
 import { createLongTurns, type LongTurns } from './long-turns.ts'
@@ -127,6 +127,119 @@ export interface FlowsTools {
   readonly reclaim: () => void
 }
 
+/** What the bodies that go piece by piece have in common. */
+interface Account extends Pick<FlowsTools, 'now' | 'onCut'> {
+  readonly turns: Turns
+  readonly loopShare: ReturnType<typeof createLoopShare>
+  readonly passing: Roster<Passing>
+  /** Those that have handed on what is not taken yet, and what that may be together. */
+  readonly untaken: Roster<Passing>
+  readonly held: Tally
+  /** More is held than before. */
+  noteMore(): void
+  /** A body is over, and its client has one less under way. */
+  noteLeft(owner: FlowOwner, share: Share): void
+}
+
+/** A body whose pieces pass here, or that waits as a whole. */
+class Passing implements Flow, Progressing, Readable {
+  place = NOWHERE
+  untakenPlace = NOWHERE
+  sinceMs: number
+  readonly sinceBeginMs: number
+  descriptor: number | null = null
+  /** Its place in the count while its memory is unknown. */
+  stamp: number
+  isLong = false
+  readonly owner: FlowOwner
+  readonly share: Share
+  readonly weight: number
+  readonly #all: Account
+
+  constructor(all: Account, owner: FlowOwner, share: Share, weight: number) {
+    this.#all = all
+    this.sinceMs = all.now()
+    this.sinceBeginMs = this.sinceMs
+    this.owner = owner
+    this.share = share
+    this.weight = weight
+    this.stamp = all.turns.enter(this.weight)
+  }
+
+  given(isLong: boolean): void {
+    if (this.place === NOWHERE) return
+    this.sinceMs = this.#all.now()
+    this.isLong = isLong
+    if (this.untakenPlace !== NOWHERE) return
+    this.show()
+    this.#all.untaken.add(this)
+    this.#all.held.add(this.weight)
+    this.share.held.add(this.weight)
+    this.#all.noteMore()
+  }
+
+  taken(): void {
+    if (this.place === NOWHERE) return
+    this.sinceMs = this.#all.now()
+    if (this.untakenPlace === NOWHERE) return
+    this.release()
+    if (this.isLong) this.stamp = this.#all.turns.enter(this.weight)
+    this.#all.turns.goOn()
+  }
+
+  mayGive(): Promise<void> | null {
+    const turn = this.#all.loopShare.take(PIECE_BYTES)
+    // Meanwhile fetch holds what is to come.
+    if (turn !== null) this.given(this.isLong)
+    return turn
+  }
+
+  get ends(): ConnectionEnds | null {
+    return this.owner.ends ?? null
+  }
+
+  isHolding(): boolean {
+    return this.untakenPlace !== NOWHERE
+  }
+
+  show(): void {
+    this.#all.turns.leave(this.stamp, this.weight)
+    this.stamp = NO_STAMP
+  }
+
+  release(): void {
+    if (this.untakenPlace === NOWHERE) return
+    this.#all.untaken.remove(this)
+    this.#all.held.remove(this.weight)
+    this.share.held.remove(this.weight)
+  }
+
+  leave(): void {
+    if (this.place === NOWHERE) return
+    this.release()
+    this.show()
+    this.#all.passing.remove(this)
+    this.#all.noteLeft(this.owner, this.share)
+  }
+
+  isOver(): boolean {
+    return this.owner.isOver?.() === true
+  }
+
+  /** An application may be silent in its answer for as long as its upstream allows. */
+  mayWait(): boolean {
+    return this.owner.kind === 'answer' && this.untakenPlace === NOWHERE
+  }
+
+  cut(why: CutReason): void {
+    const waitsFor = this.untakenPlace === NOWHERE ? 'source' : 'taker'
+    this.#all.turns.noteCut(this.weight)
+    this.leave()
+    this.#all.onCut(this.owner, why)
+    this.owner.cut(why, waitsFor)
+  }
+}
+
 /**
  * An account of the bodies under way.
  *
@@ -140,12 +253,13 @@ export function createFlows(tools: FlowsTools): Flows {
   const shares = createShares()
   const open = { answers: 0, uploads: 0 }
   const held = new Tally()
+  const { passing, untaken } = emptyRosters()
   const turns = createTurns({
     beginBytes: HELD_BYTES,
     limitBytes: roomBytes,
     heldBytes: () => held.sum,
     countOf: shares.countOf,
-    makeRoom,
+    makeRoom: limitBytes => makeRoom(account, limitBytes),
     onWait,
     reclaim,
   })
@@ -154,7 +268,7 @@ export function createFlows(tools: FlowsTools): Flows {
     deadlines,
     now,
     connections: tools.connections,
-    limitBytes: unseenBytes,
+    limitBytes: () => unseenBytes(tools),
     stallMs: () => limits().stallMs,
     onCut(owner, why, waitsFor) {
       turns.noteCut(amountOf(Math.min(owner.length, HELD_BYTES)))
@@ -168,12 +282,6 @@ export function createFlows(tools: FlowsTools): Flows {
     return Math.max(0, limits().memoryBytes - lane.bytes)
   }
 
-  function unseenBytes(): number {
-    if (tools.unseen === 'every') return Number.POSITIVE_INFINITY
-    if (tools.unseen === 'none' || tools.connections === null) return 0
-    return Math.min(MOST_UNSEEN * HELD_BYTES, limits().memoryBytes / UNSEEN_PART)
-  }
-
   const nonReaders = createNonReaders({
     deadlines,
     now,
@@ -182,147 +290,35 @@ export function createFlows(tools: FlowsTools): Flows {
       yield* lane.members
       yield* passing.members
     },
-    isShort: () => held.sum + lane.bytes > shortBytes() || longTurns.isWaitedFor,
+    isShort: () => held.sum + lane.bytes > shortBytes(tools) || longTurns.isWaitedFor,
   })
   const lengths = createKnownLengths()
   const longTurns = createLongTurns({
     // Where no non-reading client can be found, honest clients need that memory: `stall_memory` bounds them.
-    hasRoom: sent => held.sum + lane.bytes + (sent + 1) * HELD_BYTES <= shortBytes() || !nonReaders.mayFind(),
+    hasRoom: sent => held.sum + lane.bytes + (sent + 1) * HELD_BYTES <= shortBytes(tools) || !nonReaders.mayFind(),
     countOf: shares.countOf,
     onWait,
     // To make room, only clients that read nothing are cut.
     makeRoom: () => nonReaders.wake(),
   })
 
-  /** From here on memory is short. */
-  function shortBytes(): number {
-    return Math.min(SHORT_BYTES, (limits().memoryBytes * 3) / 4)
+  /** A body is over, and its client has one less under way. */
+  function noteLeft({ kind, client }: FlowOwner, share: Share): void {
+    open[kind === 'answer' ? 'answers' : 'uploads']--
+    shares.leave(share)
+    turns.noteLess(client)
+    longTurns.noteLess(client)
+    turns.goOn()
+    longTurns.goOn()
+  }
+
+  function noteMore(): void {
+    makeRoom(account, roomBytes())
+    nonReaders.wake()
   }
 
   const loopShare = createLoopShare(BYTES_A_TURN)
-
-  class Passing implements Flow, Progressing, Readable {
-    place = NOWHERE
-    untakenPlace = NOWHERE
-    sinceMs = now()
-    readonly sinceBeginMs = this.sinceMs
-    descriptor: number | null = null
-    /** Its place in the count while its memory is unknown. */
-    stamp: number
-    isLong = false
-    readonly owner: FlowOwner
-    readonly share: Share
-    readonly weight: number
-
-    constructor(owner: FlowOwner, share: Share, weight: number) {
-      this.owner = owner
-      this.share = share
-      this.weight = weight
-      this.stamp = turns.enter(this.weight)
-    }
-
-    given(isLong: boolean): void {
-      if (this.place === NOWHERE) return
-      this.sinceMs = now()
-      this.isLong = isLong
-      if (this.untakenPlace !== NOWHERE) return
-      this.show()
-      untaken.add(this)
-      held.add(this.weight)
-      this.share.held.add(this.weight)
-      makeRoom(roomBytes())
-      nonReaders.wake()
-    }
-
-    taken(): void {
-      if (this.place === NOWHERE) return
-      this.sinceMs = now()
-      if (this.untakenPlace === NOWHERE) return
-      this.release()
-      if (this.isLong) this.stamp = turns.enter(this.weight)
-      turns.goOn()
-    }
-
-    mayGive(): Promise<void> | null {
-      const turn = loopShare.take(PIECE_BYTES)
-      // Meanwhile fetch holds what is to come.
-      if (turn !== null) this.given(this.isLong)
-      return turn
-    }
-
-    get ends(): ConnectionEnds | null {
-      return this.owner.ends ?? null
-    }
-
-    isHolding(): boolean {
-      return this.untakenPlace !== NOWHERE
-    }
-
-    show(): void {
-      turns.leave(this.stamp, this.weight)
-      this.stamp = NO_STAMP
-    }
-
-    release(): void {
-      if (this.untakenPlace === NOWHERE) return
-      untaken.remove(this)
-      held.remove(this.weight)
-      this.share.held.remove(this.weight)
-    }
-
-    leave(): void {
-      if (this.place === NOWHERE) return
-      this.release()
-      this.show()
-      passing.remove(this)
-      open[this.owner.kind === 'answer' ? 'answers' : 'uploads']--
-      shares.leave(this.share)
-      turns.noteLess(this.owner.client)
-      longTurns.noteLess(this.owner.client)
-      turns.goOn()
-      longTurns.goOn()
-    }
-
-    isOver(): boolean {
-      return this.owner.isOver?.() === true
-    }
-
-    /** An application may be silent in its answer for as long as its upstream allows. */
-    mayWait(): boolean {
-      return this.owner.kind === 'answer' && this.untakenPlace === NOWHERE
-    }
-
-    cut(why: CutReason): void {
-      const waitsFor = this.untakenPlace === NOWHERE ? 'source' : 'taker'
-      turns.noteCut(this.weight)
-      this.leave()
-      onCut(this.owner, why)
-      this.owner.cut(why, waitsFor)
-    }
-  }
-
-  const passing = createRoster<Passing>(
-    one => one.place,
-    (one, place) => {
-      one.place = place
-    },
-  )
-  const untaken = createRoster<Passing>(
-    one => one.untakenPlace,
-    (one, place) => {
-      one.untakenPlace = place
-    },
-  )
-
-  function makeRoom(limitBytes: number): void {
-    while (held.sum > limitBytes) {
-      let last: Passing | null = null
-      for (const one of untaken.members) if (last === null || isBefore(one, last)) last = one
-      if (last === null) return
-      if (last.isOver()) last.leave()
-      else last.cut('memory')
-    }
-  }
+  const account: Account = { now, onCut, turns, loopShare, passing, untaken, held, noteMore, noteLeft }
 
   /**
    * Completely sent answers do not report that: they are checked before they keep their client from the next request.
@@ -365,7 +361,7 @@ export function createFlows(tools: FlowsTools): Flows {
       const weight = amountOf(Math.min(owner.length, HELD_BYTES))
       const share = shares.enter(owner.client)
       open[owner.kind === 'answer' ? 'answers' : 'uploads']++
-      const one = new Passing(owner, share, weight)
+      const one = new Passing(account, owner, share, weight)
       passing.add(one)
       stalls.wake()
       return one
@@ -375,20 +371,52 @@ export function createFlows(tools: FlowsTools): Flows {
       const weight = amountOf(Math.min(owner.length, HELD_BYTES))
       if (!lane.hasRoom(weight)) return null
       const share = shares.enter(owner.client)
-      const kind = owner.kind === 'answer' ? 'answers' : 'uploads'
-      open[kind]++
-      const entry = lane.enter(owner, weight, () => {
-        open[kind]--
-        shares.leave(share)
-        turns.noteLess(owner.client)
-        longTurns.noteLess(owner.client)
-        turns.goOn()
-        longTurns.goOn()
-      })
+      open[owner.kind === 'answer' ? 'answers' : 'uploads']++
+      const entry = lane.enter(owner, weight, () => noteLeft(owner, share))
       nonReaders.wake()
       return entry
     },
   }
+}
+
+/** What bodies may hold that go unseen. */
+function unseenBytes({ unseen, connections, limits }: FlowsTools): number {
+  if (unseen === 'every') return Number.POSITIVE_INFINITY
+  if (unseen === 'none' || connections === null) return 0
+  return Math.min(MOST_UNSEEN * HELD_BYTES, limits().memoryBytes / UNSEEN_PART)
+}
+
+/** From here on memory is short. */
+function shortBytes({ limits }: Pick<FlowsTools, 'limits'>): number {
+  return Math.min(SHORT_BYTES, (limits().memoryBytes * 3) / 4)
+}
+
+/** Cuts until no more than this is held. */
+function makeRoom({ held, untaken }: Pick<Account, 'held' | 'untaken'>, limitBytes: number): void {
+  while (held.sum > limitBytes) {
+    let last: Passing | null = null
+    for (const one of untaken.members) if (last === null || isBefore(one, last)) last = one
+    if (last === null) return
+    if (last.isOver()) last.leave()
+    else last.cut('memory')
+  }
+}
+
+/** Nobody is under way, and nothing is held. */
+function emptyRosters(): Pick<Account, 'passing' | 'untaken'> {
+  const passing = createRoster<Passing>(
+    one => one.place,
+    (one, place) => {
+      one.place = place
+    },
+  )
+  const untaken = createRoster<Passing>(
+    one => one.untakenPlace,
+    (one, place) => {
+      one.untakenPlace = place
+    },
+  )
+  return { passing, untaken }
 }
 
 /** Whether one makes room before another: it is of the client that holds more, or has waited for longer. */

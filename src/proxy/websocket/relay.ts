@@ -99,24 +99,19 @@ const QUIET_MS = 150
 /** Seconds of silence after which Bun pings the client, and lets it go when no answer comes. */
 const IDLE_S = 120
 
-/** A WebSocketRelay without connections. An exception in one connection ends only that one, with a log line. */
-export function createWebSocketRelay(
-  log: Log,
-  {
-    idleS = IDLE_S,
-    readWaitMs = READ_WAIT_MS,
-    now,
-    onFlood,
-    onTooLong,
-    maxMessageBytes = MAX_MESSAGE_BYTES,
-  }: RelayOptions,
-): WebSocketRelay {
-  /** What may wait for a reader: one message and what was read with it fit. The other side is paused long before. */
-  const maxWaitingBytes = 2 * maxMessageBytes
-  const open = new Set<ServerWebSocket<RelayData>>()
-  const intake = createIntake()
-  let tellBusy = () => {}
+interface EndingOptions {
+  readonly readWaitMs: number
+  readonly maxMessageBytes: number
+  readonly onFlood: RelayOptions['onFlood'] | undefined
+  readonly onTooLong: RelayOptions['onTooLong'] | undefined
+}
 
+/** How connections end, on either side. */
+function createEndings(
+  log: Log,
+  open: Set<ServerWebSocket<RelayData>>,
+  { readWaitMs, maxMessageBytes, onFlood, onTooLong }: EndingOptions,
+) {
   function end(ws: ServerWebSocket<RelayData>, error: unknown): void {
     log.error('a WebSocket was closed by an unexpected error', {
       route: ws.data.owner.routeId,
@@ -133,22 +128,6 @@ export function createWebSocketRelay(
     } catch (error) {
       end(ws, error)
     }
-  }
-  /** As `guarded`, without a closure for each message. */
-  function toClient(ws: ServerWebSocket<RelayData>, message: string | Buffer, wasCompressed: boolean): void {
-    try {
-      const status = ws.send(message, wasCompressed && message.length <= MAX_COMPRESSED_BYTES)
-      if (status === -1) ws.data.upstream.pause()
-    } catch (error) {
-      end(ws, error)
-    }
-  }
-  /** What came together goes together; only then is it seen whether it all left. */
-  function corked(ws: ServerWebSocket<RelayData>, act: () => void): void {
-    // On a client that has left, `cork` does nothing, and the upstream's last words would not be read.
-    if (ws.readyState === WebSocket.OPEN) ws.cork(act)
-    else act()
-    if (ws.getBufferedAmount() > 0) ws.data.upstream.pause()
   }
   /** A client that is not being read could not answer. Its messages that were not forwarded stay here. */
   function closeClient(ws: ServerWebSocket<RelayData>, code: number, reason: string): void {
@@ -182,30 +161,6 @@ export function createWebSocketRelay(
       dropping.isHeard = false
       setTimeout(dropOnceQuiet, QUIET_MS, ws)
     } else if (ws.getBufferedAmount() === 0) ws.terminate()
-  }
-  function toUpstream(ws: ServerWebSocket<RelayData>, upstream: UpstreamSocket, message: string | Buffer): boolean {
-    try {
-      const mayGoOn = upstream.send(message)
-      if (!mayGoOn) ws.pause()
-      return mayGoOn
-    } catch (error) {
-      end(ws, error)
-      return false
-    }
-  }
-  function take(ws: ServerWebSocket<RelayData>, { upstream, lane }: RelayData, message: string | Buffer): void {
-    if (lane?.take(message) === false) ws.pause()
-    if (upstream.waitingBytes + (lane?.waitingBytes ?? 0) > maxWaitingBytes) {
-      tellTooLong(ws, 'the client sends more at once than the application takes')
-      closeClient(ws, TOO_BIG, 'more at once than the application takes')
-    }
-  }
-  function goOn(ws: ServerWebSocket<RelayData>): void {
-    const { lane, left } = ws.data
-    lane?.goOn()
-    if (lane?.waitingBytes !== 0) return
-    if (left === null) ws.resume()
-    else leave(ws, left.code, left.reason)
   }
   /** Its permission has ended: the application learns that at once. */
   function endBoth(ws: ServerWebSocket<RelayData>, code: number, reason: string): void {
@@ -249,6 +204,82 @@ export function createWebSocketRelay(
     onFlood?.(owner)
     closeClient(ws, POLICY, 'too many pings')
   }
+
+  return { end, guarded, closeClient, dropOnceQuiet, endBoth, lose, leave, tellTooLong, closeFlood }
+}
+
+type Endings = ReturnType<typeof createEndings>
+
+/** How messages go from one side to the other, at the pace of whoever takes them. `maxWaitingBytes` may wait for that. */
+function createPassing({ end, closeClient, leave, tellTooLong }: Endings, maxWaitingBytes: number) {
+  /** As `guarded`, without a closure for each message. */
+  function toClient(ws: ServerWebSocket<RelayData>, message: string | Buffer, wasCompressed: boolean): void {
+    try {
+      const status = ws.send(message, wasCompressed && message.length <= MAX_COMPRESSED_BYTES)
+      if (status === -1) ws.data.upstream.pause()
+    } catch (error) {
+      end(ws, error)
+    }
+  }
+
+  /** What came together goes together; only then is it seen whether it all left. */
+  function corked(ws: ServerWebSocket<RelayData>, act: () => void): void {
+    // On a client that has left, `cork` does nothing, and the upstream's last words would not be read.
+    if (ws.readyState === WebSocket.OPEN) ws.cork(act)
+    else act()
+    if (ws.getBufferedAmount() > 0) ws.data.upstream.pause()
+  }
+
+  function toUpstream(ws: ServerWebSocket<RelayData>, upstream: UpstreamSocket, message: string | Buffer): boolean {
+    try {
+      const mayGoOn = upstream.send(message)
+      if (!mayGoOn) ws.pause()
+      return mayGoOn
+    } catch (error) {
+      end(ws, error)
+      return false
+    }
+  }
+
+  function take(ws: ServerWebSocket<RelayData>, { upstream, lane }: RelayData, message: string | Buffer): void {
+    if (lane?.take(message) === false) ws.pause()
+    if (upstream.waitingBytes + (lane?.waitingBytes ?? 0) > maxWaitingBytes) {
+      tellTooLong(ws, 'the client sends more at once than the application takes')
+      closeClient(ws, TOO_BIG, 'more at once than the application takes')
+    }
+  }
+
+  function goOn(ws: ServerWebSocket<RelayData>): void {
+    const { lane, left } = ws.data
+    lane?.goOn()
+    if (lane?.waitingBytes !== 0) return
+    if (left === null) ws.resume()
+    else leave(ws, left.code, left.reason)
+  }
+
+  return { toClient, corked, toUpstream, take, goOn }
+}
+
+/** A WebSocketRelay without connections. An exception in one connection ends only that one, with a log line. */
+export function createWebSocketRelay(
+  log: Log,
+  {
+    idleS = IDLE_S,
+    readWaitMs = READ_WAIT_MS,
+    now,
+    onFlood,
+    onTooLong,
+    maxMessageBytes = MAX_MESSAGE_BYTES,
+  }: RelayOptions,
+): WebSocketRelay {
+  /** What may wait for a reader: one message and what was read with it fit. The other side is paused long before. */
+  const maxWaitingBytes = 2 * maxMessageBytes
+  const open = new Set<ServerWebSocket<RelayData>>()
+  const endings = createEndings(log, open, { readWaitMs, maxMessageBytes, onFlood, onTooLong })
+  const { end, guarded, closeClient, dropOnceQuiet, endBoth, lose, leave, tellTooLong, closeFlood } = endings
+  const { toClient, corked, toUpstream, take, goOn } = createPassing(endings, maxWaitingBytes)
+  const intake = createIntake()
+  let tellBusy = () => {}
 
   const handlers: WebSocketHandler<RelayData> = {
     maxPayloadLength: maxMessageBytes,

@@ -34,42 +34,7 @@ export function sessionsOver(
   { ttlOf, lastsOf, untilOf }: Times,
 ): SignInStore {
   const ofSession = (id: string) => partitions.of({ session: id })
-
-  async function placesIn(partition: RedisPartition, index: string, from: string, count: number) {
-    const range = [partition.prefix + index, from, '-', 'LIMIT', '0', `${count}`]
-    const found = await partition.send('ZREVRANGEBYLEX', range)
-    return Array.isArray(found) ? found.map(place => ({ partition, place: String(place) })) : []
-  }
-
-  /** The first so many of an index, newest first, of which each partition has the places of its own sessions. */
-  async function listed(index: string, from: string, count: number): Promise<readonly Listed[]> {
-    const found = (await inEach(partitions.all, one => placesIn(one, index, from, count))).flat()
-    const places = found.sort((one, other) => (one.place < other.place ? 1 : -1)).slice(0, count)
-    const rows = await Promise.all(
-      places.map(async ({ partition, place }) => {
-        const id = place.slice(PLACE_DIGITS + 1)
-        const fields = textsOf(await partition.send('HGETALL', [`${partition.prefix}session:${id}`]))
-        return { session: parseStored(id, fields), place, partition }
-      }),
-    )
-    // An expired session leaves its entry in the index behind; where writing is not allowed, the entry stays.
-    const gone = rows.filter(({ session }) => session === null)
-    await Promise.allSettled(
-      gone.map(({ place, partition: { prefix, send } }) => send('ZREM', [prefix + index, place])),
-    )
-    return rows
-  }
-
-  /** What `FIND_BY_HASH` answers, by plain commands and one round trip more. */
-  async function plainlyBy(hash: string): Promise<readonly unknown[]> {
-    const { prefix, send } = partitions.ofHandle(hash)
-    const key = `${prefix}handle:${hash}`
-    const handle = await send('GET', [key])
-    if (typeof handle !== 'string') return []
-    // In this order, since whatever shortens a cookie's time first stores what the cookie has shown.
-    const rest = [send('HGETALL', [`${prefix}session:${idOf(handle)}`]), send('PTTL', [key])]
-    return [handle, ...(await Promise.all(rest))]
-  }
+  const listed = (index: string, from: string, count: number) => listedIn(partitions, index, from, count)
 
   return {
     async insert(session, handle) {
@@ -96,7 +61,8 @@ export function sessionsOver(
       return (await ofSession(sessionId).run(scripts.ADD_HANDLE, args)) === 1
     },
     async findByHash(hash) {
-      const found = (await partitions.ofHandle(hash).look(scripts.FIND_BY_HASH, [hash])) ?? (await plainlyBy(hash))
+      const partition = partitions.ofHandle(hash)
+      const found = (await partition.look(scripts.FIND_BY_HASH, [hash])) ?? (await plainlyBy(hash, partition))
       const [handle, fields, lastsMs] = Array.isArray(found) ? found : []
       const host = hostOf(handle)
       if (typeof handle !== 'string' || host === null) return null
@@ -159,14 +125,7 @@ export function sessionsOver(
     async touch(seen) {
       const gone = await inEach(
         grouped(partitions, seen, ([id]) => id),
-        async ([{ run }, all]) => {
-          const ids: unknown[] = []
-          for (let from = 0; from < all.length; from += BATCH) {
-            const answer = await run(scripts.TOUCH, all.slice(from, from + BATCH).flat())
-            if (Array.isArray(answer)) ids.push(...answer)
-          }
-          return ids.map(String)
-        },
+        async ([{ run }, all]) => (await inBatches(all, batch => run(scripts.TOUCH, batch.flat()))).map(String),
       )
       return gone.flat()
     },
@@ -174,11 +133,7 @@ export function sessionsOver(
       const rows = await inEach(
         grouped(partitions, sessionIds, id => id),
         async ([{ run }, ids]) => {
-          const answers: unknown[] = []
-          for (let from = 0; from < ids.length; from += BATCH) {
-            const answer = await run(scripts.REMOVE, ids.slice(from, from + BATCH))
-            if (Array.isArray(answer)) answers.push(...answer)
-          }
+          const answers = await inBatches(ids, batch => run(scripts.REMOVE, batch))
           // What the server has acknowledged counts, also before this process hears of it with what others did.
           endings.removed(...ids)
           return answers
@@ -195,19 +150,66 @@ export function sessionsOver(
       await send('XADD', [`${prefix}changes`, '*', 'ended', JSON.stringify(EVERYONE)])
     },
   }
+}
 
-  async function endCookiesIn({ prefix, send, run }: RedisPartition): Promise<void> {
-    // All ids first: who signs in meanwhile is not among them.
-    const ids = new Set<string>()
-    for (let cursor = '0', isMore = true; isMore; isMore = cursor !== '0') {
-      const found = await send('ZSCAN', [`${prefix}expires`, cursor, 'COUNT', `${SCANNED_AT_ONCE}`])
-      const [next, pairs] = Array.isArray(found) ? found : []
-      cursor = String(next ?? '0')
-      for (const [at, id] of (Array.isArray(pairs) ? pairs : []).entries()) if (at % 2 === 0) ids.add(String(id))
-    }
-    const all = [...ids]
-    for (let from = 0; from < all.length; from += BATCH) await run(scripts.END_COOKIES, all.slice(from, from + BATCH))
+async function placesIn(partition: RedisPartition, index: string, from: string, count: number) {
+  const range = [partition.prefix + index, from, '-', 'LIMIT', '0', `${count}`]
+  const found = await partition.send('ZREVRANGEBYLEX', range)
+  return Array.isArray(found) ? found.map(place => ({ partition, place: String(place) })) : []
+}
+
+/** The first so many of an index, newest first, of which each partition has the places of its own sessions. */
+async function listedIn(
+  partitions: RedisPartitions,
+  index: string,
+  from: string,
+  count: number,
+): Promise<readonly Listed[]> {
+  const found = (await inEach(partitions.all, one => placesIn(one, index, from, count))).flat()
+  const places = found.sort((one, other) => (one.place < other.place ? 1 : -1)).slice(0, count)
+  const rows = await Promise.all(
+    places.map(async ({ partition, place }) => {
+      const id = place.slice(PLACE_DIGITS + 1)
+      const fields = textsOf(await partition.send('HGETALL', [`${partition.prefix}session:${id}`]))
+      return { session: parseStored(id, fields), place, partition }
+    }),
+  )
+  // An expired session leaves its entry in the index behind; where writing is not allowed, the entry stays.
+  const gone = rows.filter(({ session }) => session === null)
+  await Promise.allSettled(gone.map(({ place, partition: { prefix, send } }) => send('ZREM', [prefix + index, place])))
+  return rows
+}
+
+/** What `FIND_BY_HASH` answers, by plain commands and one round trip more. */
+async function plainlyBy(hash: string, { prefix, send }: RedisPartition): Promise<readonly unknown[]> {
+  const key = `${prefix}handle:${hash}`
+  const handle = await send('GET', [key])
+  if (typeof handle !== 'string') return []
+  // In this order, since whatever shortens a cookie's time first stores what the cookie has shown.
+  const rest = [send('HGETALL', [`${prefix}session:${idOf(handle)}`]), send('PTTL', [key])]
+  return [handle, ...(await Promise.all(rest))]
+}
+
+/** What a script answers of each of these, so many at a time. */
+async function inBatches<T>(all: readonly T[], run: (batch: readonly T[]) => Promise<unknown>): Promise<unknown[]> {
+  const answers: unknown[] = []
+  for (let from = 0; from < all.length; from += BATCH) {
+    const answer = await run(all.slice(from, from + BATCH))
+    if (Array.isArray(answer)) answers.push(...answer)
   }
+  return answers
+}
+
+async function endCookiesIn({ prefix, send, run }: RedisPartition): Promise<void> {
+  // All ids first: who signs in meanwhile is not among them.
+  const ids = new Set<string>()
+  for (let cursor = '0', isMore = true; isMore; isMore = cursor !== '0') {
+    const found = await send('ZSCAN', [`${prefix}expires`, cursor, 'COUNT', `${SCANNED_AT_ONCE}`])
+    const [next, pairs] = Array.isArray(found) ? found : []
+    cursor = String(next ?? '0')
+    for (const [at, id] of (Array.isArray(pairs) ? pairs : []).entries()) if (at % 2 === 0) ids.add(String(id))
+  }
+  await inBatches([...ids], batch => run(scripts.END_COOKIES, batch))
 }
 
 function replacedFields(replaced: ReplacedHandle | null): readonly (string | number)[] {
