@@ -75,6 +75,6 @@ export async function listRecipes(): Promise<string> {
 export function recipeHint(name: string): string {
   const word = name.toLowerCase()
   const part = word.length > 2 ? RECIPE_NAMES.find(one => one.includes(word)) : undefined
-  const meant = suggest(word, RECIPE_NAMES) ?? part
+  const meant = suggest(word, RECIPE_NAMES) ?? part ?? RECIPE_NAMES.findLast(one => word.startsWith(one))
   return meant === undefined ? '"sallyport recipe list" names all of them' : `did you mean "${meant}"?`
 }

@@ -54,6 +54,7 @@ describe.each(PROGRAMS)('sallyport recipe of %s', (_, program) => {
 
   test.each([
     [['kuma'], 'there is no recipe "kuma": did you mean "uptime-kuma"?\n'],
+    [['calibre-server'], 'there is no recipe "calibre-server": did you mean "calibre"?\n'],
     [['grafna'], 'there is no recipe "grafna": did you mean "grafana"?\n'],
     [['qqqq'], 'there is no recipe "qqqq": "sallyport recipe list" names all of them\n'],
   ])('says of %j what was probably meant', async (args, said) => {
