@@ -11,8 +11,10 @@ import { untilTheEnd } from '../kit/opened.ts'
 import { type Ended, runToEnd } from '../kit/programs/ended.ts'
 import {
   serviceRoutes,
+  startAria2,
   startCgit,
   startGitHttp,
+  startMosquitto,
   startRadicale,
   startSyncthing,
   startTransmission,
@@ -22,10 +24,12 @@ import {
 const { afterAll, test } = needs(
   'chromium',
   'apache2',
+  'aria2c',
   'cgit',
   'curl',
   'fcgiwrap',
   'git',
+  'mosquitto',
   'nginx',
   'radicale',
   'syncthing',
@@ -49,11 +53,19 @@ const services = {
   'git-http': keep(await startGitHttp(place('git-http'), ['project.git', 'public/open.git'])),
   cgit: keep(await startCgit(place('cgit'), ['project.git', 'public/open.git'])),
   webdav: keep(await startWebdav(place('webdav'))),
+  aria2: keep(await startAria2(place('aria2'), 'aria2s own secret')),
+  mosquitto: keep(await startMosquitto(place('mosquitto'))),
 }
 type Name = keyof typeof services
 
 const routes = Object.entries(services).map(([name, service]) => serviceRoutes(name, `${name}.localhost`, service))
-const stand = keep(await openStand(`personal_tokens = true\n${routes.join('\n')}`))
+/** The pages beside which a recipe stands: files of somebody's own. */
+const pages = ['aria2', 'mosquitto'].map(
+  name =>
+    `[[routes]]\nhost = "${name}.localhost"\nfiles = "${place(`page of ${name}`)}"\nportal = "home"\nallow = ["user"]\n`,
+)
+for (const name of ['aria2', 'mosquitto']) writeFileSync(join(folder.path, `page of ${name}`, 'index.html'), 'a page')
+const stand = keep(await openStand(`personal_tokens = true\n${[...routes, ...pages].join('\n')}`))
 const browser = keep(await openChromium())
 const address = (name: Name, path = '/') => `${stand.app.replace('app.', `${name}.`)}${path}`
 
@@ -114,7 +126,14 @@ async function curl(...args: readonly string[]): Promise<{ readonly status: numb
 
 test('nobody gets to any of them unasked', async () => {
   for (const name of Object.keys(services) as Name[]) {
-    for (const path of ['/', '/transmission/rpc', '/rest/system/config', '/project.git/info/refs']) {
+    for (const path of [
+      '/',
+      '/transmission/rpc',
+      '/rest/system/config',
+      '/project.git/info/refs',
+      '/jsonrpc',
+      '/mqtt',
+    ]) {
       expect([name, path, (await curl(address(name, path))).status]).toEqual([name, path, 401])
     }
   }
@@ -130,25 +149,33 @@ test('syncthing: its interface loads, and asks its own API by the Host that it w
   )
 })
 
-needs('apache2', 'cgit', 'fcgiwrap', 'git', 'nginx', 'radicale', 'syncthing', 'transmission-daemon').describe(
-  'transmission',
-  () => {
-    test('its interface loads and shows what it has', async () => {
-      const page = await open('transmission')
-      await page.waitForURL('**/transmission/web/**')
-      await page.locator('#torrent-list, #torrent_list').waitFor({ state: 'attached' })
-      await page.getByText('0 Transfers').waitFor()
-    })
+needs(
+  'apache2',
+  'aria2c',
+  'cgit',
+  'fcgiwrap',
+  'git',
+  'mosquitto',
+  'nginx',
+  'radicale',
+  'syncthing',
+  'transmission-daemon',
+).describe('transmission', () => {
+  test('its interface loads and shows what it has', async () => {
+    const page = await open('transmission')
+    await page.waitForURL('**/transmission/web/**')
+    await page.locator('#torrent-list, #torrent_list').waitFor({ state: 'attached' })
+    await page.getByText('0 Transfers').waitFor()
+  })
 
-    test('its remote client comes with a token as the password', async () => {
-      const remote = address('transmission', '/transmission/rpc')
-      const known = await client('transmission-remote', remote, '-n', `me:${await token()}`, '-si')
-      expect([known.stderr, known.stdout]).toEqual(['', expect.stringContaining('Daemon version')])
-      const unknown = await client('transmission-remote', remote, '-n', 'me:sp_wrong', '-si')
-      expect(unknown.stdout).not.toContain('Daemon version')
-    })
-  },
-)
+  test('its remote client comes with a token as the password', async () => {
+    const remote = address('transmission', '/transmission/rpc')
+    const known = await client('transmission-remote', remote, '-n', `me:${await token()}`, '-si')
+    expect([known.stderr, known.stdout]).toEqual(['', expect.stringContaining('Daemon version')])
+    const unknown = await client('transmission-remote', remote, '-n', 'me:sp_wrong', '-si')
+    expect(unknown.stdout).not.toContain('Daemon version')
+  })
+})
 
 test('radicale: calendars are whose token it is, in a folder called as their address', async () => {
   const user = ['-u', `me:${await token()}`]
@@ -233,6 +260,59 @@ test('webdav: files are put, moved and listed, and a browser sees them', async (
   const page = await open('webdav')
   await page.getByRole('link', { name: 'b.txt' }).click()
   expect(await page.textContent('body')).toBe('hello')
+})
+
+test('aria2: a page of its host asks by POST and by WebSocket, and has to know its secret', async () => {
+  const page = await open('aria2')
+  const ask = (secret: string) => ({ jsonrpc: '2.0', id: 'a', method: 'aria2.getVersion', params: [`token:${secret}`] })
+  const answers = await page.evaluate(
+    async ([right, wrong]) => {
+      const send = async (body: object) =>
+        (await fetch('/jsonrpc', { method: 'POST', body: JSON.stringify(body) })).json()
+      const posted = [await send(right), await send(wrong)]
+      const socket = new WebSocket('/jsonrpc')
+      const said = new Promise<string>((resolve, reject) => {
+        socket.addEventListener('open', () => socket.send(JSON.stringify(right)))
+        socket.addEventListener('message', ({ data }) => resolve(data))
+        socket.addEventListener('error', () => reject(new Error('no WebSocket')))
+      })
+      return [...posted, JSON.parse(await said)]
+    },
+    [ask('aria2s own secret'), ask('another')] as const,
+  )
+  const known = { id: 'a', result: { version: expect.any(String) } }
+  expect(answers).toMatchObject([known, { id: 'a', error: { message: 'Unauthorized' } }, known])
+})
+
+test('mosquitto: a page of its host subscribes, and gets what it publishes', async () => {
+  const page = await open('mosquitto')
+  const { protocol, packets } = await page.evaluate(async () => {
+    const socket = new WebSocket('/mqtt', 'mqtt')
+    socket.binaryType = 'arraybuffer'
+    const text = (value: string) => [0, value.length, ...new TextEncoder().encode(value)]
+    const next = () =>
+      new Promise<number[]>((resolve, reject) => {
+        socket.addEventListener('message', ({ data }) => resolve([...new Uint8Array(data)]), { once: true })
+        socket.addEventListener('error', () => reject(new Error('no WebSocket')), { once: true })
+      })
+    const ask = (type: number, body: readonly number[]) => {
+      const answer = next()
+      socket.send(new Uint8Array([type, body.length, ...body]))
+      return answer
+    }
+    await new Promise<unknown>((resolve, reject) => {
+      socket.addEventListener('open', resolve)
+      socket.addEventListener('error', () => reject(new Error('no WebSocket')))
+    })
+    const connected = await ask(0x10, [...text('MQTT'), 4, 2, 0, 60, ...text('page')])
+    const subscribed = await ask(0x82, [0, 1, ...text('door'), 0])
+    const published = await ask(0x30, [...text('door'), ...new TextEncoder().encode('open')])
+    return { protocol: socket.protocol, packets: [connected, subscribed, published] }
+  })
+  expect(protocol).toBe('mqtt')
+  // CONNACK, SUBACK, PUBLISH (MQTT 3.1.1 §3.2, §3.9, §3.3).
+  const publish = [0x30, 10, 0, 4, ...new TextEncoder().encode('dooropen')]
+  expect(packets).toEqual([[0x20, 2, 0, 0], [0x90, 3, 0, 1, 0], publish])
 })
 
 test('no page of theirs complains of anything', () => {

@@ -5,6 +5,7 @@ import { mayMount, mayMountApart } from './programs/mount.ts'
 /** A program that Debian has and npm has not, by the name that a person would look for; where it has several, one will do. */
 const PROGRAMS = {
   apache2: ['apache2'],
+  aria2c: ['aria2c'],
   buildah: ['buildah'],
   cadaver: ['cadaver'],
   caddy: ['caddy'],
@@ -23,6 +24,7 @@ const PROGRAMS = {
   haproxy: ['haproxy'],
   man: ['man'],
   mmdebstrap: ['mmdebstrap'],
+  mosquitto: ['mosquitto'],
   named: ['named'],
   nginx: ['nginx'],
   nsupdate: ['nsupdate'],

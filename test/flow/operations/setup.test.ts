@@ -41,6 +41,8 @@ const COMMANDS = [
   'faketime',
   'man',
   'apache2',
+  'aria2c',
+  'mosquitto',
   'zsh',
   'fish',
   'git',

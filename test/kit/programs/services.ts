@@ -80,6 +80,26 @@ export async function startRadicale(folder: string): Promise<Front> {
   return startProgram(['radicale', '--config', file], port, { HOME: folder })
 }
 
+/** aria2 with the settings of its recipe, and with this secret. What it fetches lands in `folder`. */
+export async function startAria2(folder: string, secret: string): Promise<Front> {
+  const port = await freePort()
+  const file = join(folder, 'aria2.conf')
+  const [settings = ''] = serviceSettings('aria2').split('[[routes]]')
+  const own = settings
+    .replace('rpc-secret=...', `rpc-secret=${secret}`)
+    .replace('rpc-listen-all=true', 'rpc-listen-all=false')
+  writeFileSync(file, `${own}rpc-listen-port=${port}\ndir=${folder}\n`)
+  return startProgram(['aria2c', `--conf-path=${file}`], port, { HOME: folder })
+}
+
+/** Mosquitto with the settings of its recipe. */
+export async function startMosquitto(folder: string): Promise<Front> {
+  const port = await freePort()
+  const file = join(folder, 'mosquitto.conf')
+  writeFileSync(file, serviceSettings('mosquitto').replace('listener 9001', `listener ${port} 127.0.0.1`))
+  return startProgram(['mosquitto', '-c', file], port, { HOME: folder })
+}
+
 /** git http-backend by nginx and fcgiwrap as the recipe has them, with bare repositories of these names below `folder`/git. */
 export async function startGitHttp(folder: string, repositories: readonly string[]): Promise<Front> {
   if (!isProgramHere('fcgiwrap')) return absent<Front>('fcgiwrap', { port: await freePort() })
