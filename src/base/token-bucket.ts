@@ -1,6 +1,6 @@
 /**
  * Rate limits as token buckets: whether one more may be taken, and how long until then. Stores keep them;
- * `server/request/rates.ts` takes from them.
+ * `server/request/rate-limits.ts` takes from them.
  */
 
 /** How fast something is given back that was taken, and how much there is at most. */

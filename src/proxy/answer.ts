@@ -1,3 +1,5 @@
+/** The answer on its way back: its fields cleaned, and its body passed on at the client's pace. */
+
 import type { Tally } from '../base/byte-counts.ts'
 import { GateError } from '../base/errors.ts'
 import type { MaybePromise } from '../base/maybe-promise.ts'
@@ -232,7 +234,7 @@ function mayGoUnseen({ length, type, asked, tools, origin }: Going): boolean {
   return clientIdle.hasOwnConnection(front, sent) || (length >= LONG_SHARED_BYTES && portOf(origin) !== null)
 }
 
-/** Whether a stream of ours is put around the body (`watched.ts`). */
+/** Whether a stream of ours is put around the body (`upstream-idle.ts`). */
 function isWatched({ balancing }: Upstream): boolean {
   return balancing !== null && (balancing.countsBodies || balancing.idleTimeoutMs !== null)
 }

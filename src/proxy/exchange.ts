@@ -25,11 +25,11 @@ import { type ExchangeOwner, overtaken } from './lifetime/exchanges.ts'
 import { NOWHERE } from './lifetime/roster.ts'
 import { waitToBeSent } from './send-turn.ts'
 import { beginUpload } from './upload.ts'
-import type { Mention } from './upstream/mentions.ts'
 import { noteAnswer, noteFailure, type Origin } from './upstream/origin.ts'
-import type { OwnPages } from './upstream/own-pages.ts'
+import type { OwnPages } from './upstream/origin-and-referer.ts'
 import { reach } from './upstream/reach.ts'
 import type { Upstream } from './upstream/upstream.ts'
+import type { Mention } from './upstream/webdav-fields.ts'
 
 /** Most requests are answered by then, and never ask what became of their client. */
 const YOUNG_MS = 300

@@ -1,3 +1,5 @@
+/** Failures of an upstream as errors of ours, and what each says: unreachable, timed out, broken off. */
+
 import { GateError } from '../base/errors.ts'
 
 /** No connection came about. */

@@ -1,8 +1,10 @@
+/** The options of `fetch` for a request to an upstream. */
+
 import type { Forwarded } from './forwarded.ts'
-import { writeMentions } from './upstream/mentions.ts'
 import type { Origin } from './upstream/origin.ts'
-import { writeOwnPages } from './upstream/own-pages.ts'
+import { writeOwnPages } from './upstream/origin-and-referer.ts'
 import { FETCH_IDLE_MS } from './upstream/upstream.ts'
+import { writeMentions } from './upstream/webdav-fields.ts'
 
 /**
  * The options of fetch for a request, except its signal. It writes the fields that depend on the address into the

@@ -13,9 +13,9 @@ import type { AnswerBounds } from './fields/response.ts'
 import type { ClientIdle, ClientSide } from './lifetime/client-idle.ts'
 import type { Deadlines } from './lifetime/deadlines.ts'
 import type { ExchangeOwner, Exchanges } from './lifetime/exchanges.ts'
-import type { Mention } from './upstream/mentions.ts'
-import type { OwnPages } from './upstream/own-pages.ts'
+import type { OwnPages } from './upstream/origin-and-referer.ts'
 import type { Upstream } from './upstream/upstream.ts'
+import type { Mention } from './upstream/webdav-fields.ts'
 
 /** What the forwarder measures; each call costs some 50 ns. */
 export interface ForwardMeter {

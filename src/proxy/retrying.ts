@@ -1,7 +1,9 @@
+/** Tries other addresses of an upstream when one fails. */
+
 import { parseLength } from '../base/byte-counts.ts'
 import { GateError, toGateError } from '../base/errors.ts'
 import { isEventStream } from './body/event-streams.ts'
-import { watchBody } from './body/watched.ts'
+import { watchBody } from './body/upstream-idle.ts'
 import { isHere } from './body/whole.ts'
 import { attempt, type Sendable, tryOf } from './exchange.ts'
 import { isUnsent, translateFailure } from './failures.ts'

@@ -1,3 +1,5 @@
+/** Waits for a request's turn to be sent. */
+
 import { GateError } from '../base/errors.ts'
 import type { Turns } from './body/turns.ts'
 import { type Forwarded, type ForwardTools, ownerOf } from './forwarded.ts'

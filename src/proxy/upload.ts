@@ -1,3 +1,5 @@
+/** The body of a request on its way to the upstream. */
+
 import { isErrored, isReadable } from 'node:stream'
 import { parseLength } from '../base/byte-counts.ts'
 import type { GateError } from '../base/errors.ts'

@@ -12,7 +12,7 @@ import type { SessionStore } from './store.ts'
 /** How many records of a kind one owner may hold, and all owners together: a bounded table. */
 export const ONCE_LIMITS: Readonly<Record<OnceKind, { readonly perOwner: number; readonly total: number }>> = {
   // More than one address may begin within their lifetime, by all workers (`signInStarts` in
-  // `server/request/rates.ts`). A client that begins too many has to wait, and pushes out no other user of the
+  // `server/request/rate-limits.ts`). A client that begins too many has to wait, and pushes out no other user of the
   // address.
   login: { perOwner: 20_000, total: 50_000 },
   ticket: { perOwner: 100, total: 50_000 },

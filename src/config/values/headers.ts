@@ -49,7 +49,10 @@ export const HOST_WIDE = [
   'Service-Worker-Allowed',
 ] as const
 
-/** Names that a backend may fold into one (case, `_` and other marks for `-`) in their one spelling. */
+/**
+ * Names as a backend may fold them: `X_Token.Subject` and `x-token-subject` are one field to many. CGI makes `_` of a dash, and some
+ * that speak it (lighttpd 1.4, PHP) make it of everything else that is no letter and no digit.
+ */
 export function foldFieldName(name: string): string {
   return name.toLowerCase().replace(/[^a-z0-9]/g, '-')
 }

@@ -1,3 +1,5 @@
+/** Event streams (SSE): kept open, and ended in order when a server stops. */
+
 import { BrokenOff } from '../failures.ts'
 
 /** The event streams in flight: they get a regular end, where any other answer is cut. */

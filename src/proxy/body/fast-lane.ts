@@ -1,3 +1,5 @@
+/** Bodies that Bun copies by itself: watched through the kernel alone, since no byte of them passes here. */
+
 import { Tally } from '../../base/byte-counts.ts'
 import type { ConnectionEnds, ConnectionState, Connections } from '../../base/system/connections.ts'
 import type { Deadlines, Waiting } from '../lifetime/deadlines.ts'

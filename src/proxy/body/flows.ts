@@ -1,3 +1,5 @@
+/** All bodies under way: who holds how much memory, who stalls, and which are cut when memory is short. */
+
 import { amountOf, Tally } from '../../base/byte-counts.ts'
 import { createLoopShare } from '../../base/loop-share.ts'
 import type { ConnectionEnds, Connections } from '../../base/system/connections.ts'

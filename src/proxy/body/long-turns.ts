@@ -1,3 +1,5 @@
+/** Turns of requests whose answers may be long, while memory is short. */
+
 import type { Waiter } from './turns.ts'
 import { createWaiting } from './waiting.ts'
 

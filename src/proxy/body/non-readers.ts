@@ -1,3 +1,8 @@
+/**
+ * Finds clients that do not read what they asked for, through the kernel, and cuts their answers when memory is
+ * short.
+ */
+
 import { nextTurn } from '../../base/steps.ts'
 import type { ConnectionEnds, ConnectionState, Connections } from '../../base/system/connections.ts'
 import type { Deadlines, Waiting } from '../lifetime/deadlines.ts'

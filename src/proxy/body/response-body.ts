@@ -1,3 +1,5 @@
+/** Which body an answer gets: none, all of it at once, or a stream. */
+
 import type { MaybePromise } from '../../base/maybe-promise.ts'
 import { type Asker, streamed, type WholeBodies } from './whole.ts'
 

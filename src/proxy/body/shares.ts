@@ -1,3 +1,5 @@
+/** How much memory the bodies of each client hold. */
+
 import { Tally } from '../../base/byte-counts.ts'
 import { GateError } from '../../base/errors.ts'
 import { networkOf } from '../../base/net.ts'

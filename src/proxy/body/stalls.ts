@@ -1,3 +1,5 @@
+/** Cuts bodies that make no progress (`stall_timeout`). */
+
 import type { Deadlines, Waiting } from '../lifetime/deadlines.ts'
 import { NOWHERE } from '../lifetime/roster.ts'
 

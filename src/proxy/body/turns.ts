@@ -1,3 +1,5 @@
+/** Turns in which requests are sent, so that answers which begin at once do not fill the memory. */
+
 import { Tally } from '../../base/byte-counts.ts'
 import { createWaiting } from './waiting.ts'
 

@@ -1,3 +1,5 @@
+/** Bodies of requests: their errors, and their count among all bodies. */
+
 import { GateError } from '../../base/errors.ts'
 import type { Flow, Flows, WaitsFor } from './flows.ts'
 

@@ -1,3 +1,5 @@
+/** A fair queue of requests: the client with the least under way comes first. */
+
 import { networkOf } from '../../base/net.ts'
 
 /** Who waits, by the network of their client. */

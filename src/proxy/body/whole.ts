@@ -1,3 +1,5 @@
+/** Short bodies that are read to their end first, so that the answer has a Content-Length. */
+
 import { estimateShallowMemoryUsageOf } from 'bun:jsc'
 import { Tally } from '../../base/byte-counts.ts'
 import type { ClientSide } from '../lifetime/client-idle.ts'

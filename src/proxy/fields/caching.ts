@@ -1,3 +1,5 @@
+/** Keeps answers for one user out of shared caches. */
+
 import { isForCachesAlone } from '../../config/values/cache-control.ts'
 
 /** What Cache-Control may say in the answer to one person: nothing else is known not to speak to shared caches. */

@@ -1,3 +1,5 @@
+/** The fields that say who a user is, as a preset or templates of the file. */
+
 import { type HeaderSpec, ROLE_CLAIMS } from '../../config/values/headers.ts'
 import { toldSubject } from '../../identity/claim-bounds.ts'
 import { findClaim } from '../../identity/claims.ts'

@@ -1,5 +1,8 @@
+/** Fields and parameters by which applications would take a request for one of another method. */
+
+import { foldFieldName } from '../../config/values/headers.ts'
 import { decodeOnce } from '../../route/readings.ts'
-import { type FieldFate, foldName, METHOD_OVERRIDES } from './names.ts'
+import { type FieldFate, METHOD_OVERRIDES } from './names.ts'
 import type { SentFields } from './request.ts'
 
 type FateOf = (name: string) => FieldFate
@@ -30,7 +33,7 @@ export function overridingParameter(query: string): string | null {
   if (!SUSPECT.test(query)) return null
   for (const part of query.slice(1).split(/[&;]/)) {
     const [name = ''] = part.split('=', 1)
-    if (SUSPECT.test(name) && PARAMETERS.has(foldName(readName(name)))) return name
+    if (SUSPECT.test(name) && PARAMETERS.has(foldFieldName(readName(name)))) return name
   }
   return null
 }

@@ -1,14 +1,8 @@
-import type { HeaderPreset } from '../../config/values/headers.ts'
+/** Names of fields: presets of identity fields, and what becomes of each field that a client sends. */
+
+import { foldFieldName, type HeaderPreset } from '../../config/values/headers.ts'
 import { REQUEST_HOP_BY_HOP } from './hop-by-hop.ts'
 import { FORWARDING_FIELDS, IDENTITY_FIELDS, isListed, PATH_FIELDS } from './stripped.ts'
-
-/**
- * Names as a backend may fold them: `X_Token.Subject` and `x-token-subject` are one field to many. CGI makes `_` of a dash, and some
- * that speak it (lighttpd 1.4, PHP) make it of everything else that is no letter and no digit.
- */
-export function foldName(name: string): string {
-  return name.toLowerCase().replace(/[^a-z0-9]/g, '-')
-}
 
 /**
  * How CGI's variables begin that stand for fields (RFC 3875 §4.1.18), and how Apache hands them on once more: much code asks for
@@ -62,7 +56,7 @@ export const PROVIDER_FIELDS: Readonly<Record<HeaderPreset, string | null>> = {
   remote: 'remote-provider',
 }
 
-/** Fields that make some backends act on another method than the one that was checked, as `foldName` writes them. */
+/** Fields that make some backends act on another method than the one that was checked, as `foldFieldName` writes them. */
 export const METHOD_OVERRIDES: readonly string[] = ['x-http-method', 'x-http-method-override', 'x-method-override']
 
 /** Fields that this hop writes for every request: nothing of the client's own is left. */
@@ -113,20 +107,20 @@ export function compileFieldFates(
   clientField = 'x-forwarded-for',
 ): (name: string) => FieldFate {
   const told = new Set<string>()
-  for (const fields of Object.values(PRESETS)) for (const field of fields) told.add(foldName(field.name))
-  for (const name of Object.values(PROVIDER_FIELDS)) if (name !== null) told.add(foldName(name))
-  for (const name of ownNames) told.add(foldName(name))
-  const ended = new Set<string>([...REQUEST_HOP_BY_HOP, ...REWRITTEN].map(foldName))
+  for (const fields of Object.values(PRESETS)) for (const field of fields) told.add(foldFieldName(field.name))
+  for (const name of Object.values(PROVIDER_FIELDS)) if (name !== null) told.add(foldFieldName(name))
+  for (const name of ownNames) told.add(foldFieldName(name))
+  const ended = new Set<string>([...REQUEST_HOP_BY_HOP, ...REWRITTEN].map(foldFieldName))
   const rewritten = new Set(REWRITTEN)
   const overrides = new Set(METHOD_OVERRIDES)
   const framing = new Set(FRAMING)
   const trusted = new Set(trustedNames)
-  const trustedFolded = new Set([...trusted].map(foldName))
-  if (!trustedFolded.has(foldName(clientField))) ended.add(foldName(clientField))
+  const trustedFolded = new Set([...trusted].map(foldFieldName))
+  if (!trustedFolded.has(foldFieldName(clientField))) ended.add(foldFieldName(clientField))
 
   function decide(name: string): FieldFate {
     if (rewritten.has(name)) return 'rewrite'
-    const folded = foldName(name)
+    const folded = foldFieldName(name)
     const fate = judge(name, folded)
     return fate === 'keep' ? judge(name, folded.replace(CGI_VARIABLE, '')) : fate
   }

@@ -1,3 +1,5 @@
+/** Writes the fields of a request for its upstream, in one pass. */
+
 import { FORWARDED_FOR } from '../../base/client-address.ts'
 import { GateError } from '../../base/errors.ts'
 import type { Target } from '../../route/target.ts'

@@ -5,9 +5,16 @@ import type { UpstreamAddress } from '../../config/values/address.ts'
 import { isForCachesAlone } from '../../config/values/cache-control.ts'
 import { HOST_WIDE } from '../../config/values/headers.ts'
 import { setsOwnCookie } from '../../session/cookie.ts'
-import { type Asked, isOwnHost, type OwnAddresses, publicPath, rewriteAddress, rewriteRefresh } from './addresses.ts'
 import { privateControl } from './caching.ts'
 import { ANSWER_HOP_BY_HOP } from './hop-by-hop.ts'
+import {
+  type Asked,
+  isOwnHost,
+  type OwnAddresses,
+  publicPath,
+  rewriteAddress,
+  rewriteRefresh,
+} from './rewrite-location.ts'
 
 /** How far the answers of a route's application may act. */
 export interface AnswerBounds {

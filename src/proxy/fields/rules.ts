@@ -1,3 +1,5 @@
+/** Applies `request_headers` and `response_headers` of a route. */
+
 import type { FieldRules } from '../../config/keys/field-rules.ts'
 import type { FieldTemplate, RequestPlaceholder, TemplatePart } from '../../config/values/template.ts'
 import type { Identity } from '../../identity/identity.ts'

@@ -1,6 +1,6 @@
 /**
  * Fields that no client may set: an application takes them as statements of a proxy or of another gate. All are names
- * as `foldName` writes them. `test/proxy/fields/stripped.test.ts` has a separate list, in which each entry here needs
+ * as `foldFieldName` writes them. `test/proxy/fields/stripped.test.ts` has a separate list, in which each entry here needs
  * an example.
  */
 export interface FieldTable {

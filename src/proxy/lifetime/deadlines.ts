@@ -1,3 +1,5 @@
+/** Deadlines of all requests on one timer. */
+
 import { tickWhileBusy } from '../../base/while-busy.ts'
 import { createRoster, NOWHERE } from './roster.ts'
 

@@ -1,3 +1,5 @@
+/** The exchanges of a process: requests under way, which end when they are no longer allowed. */
+
 import { GateError } from '../../base/errors.ts'
 import type { MaybePromise } from '../../base/maybe-promise.ts'
 import type { Target } from '../../route/target.ts'

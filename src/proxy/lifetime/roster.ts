@@ -1,3 +1,5 @@
+/** A list that thousands enter and leave each second. */
+
 /** The place of a member that is not in. */
 export const NOWHERE = -1
 

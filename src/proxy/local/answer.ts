@@ -1,3 +1,5 @@
+/** Routes that answer without an upstream: redirects, fixed answers and files. */
+
 import { GateError } from '../../base/errors.ts'
 import type { OwnAnswer } from '../../config/resolve/routes.ts'
 import type { TemplatePart } from '../../config/values/template.ts'

@@ -1,3 +1,5 @@
+/** Compresses files, and keeps what it made. */
+
 import { promisify } from 'node:util'
 import { zlib } from '../../base/zlib.ts'
 

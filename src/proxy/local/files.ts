@@ -1,3 +1,5 @@
+/** Serves files of a folder (`files`). */
+
 import { readdir, realpath, stat } from 'node:fs/promises'
 import { GateError } from '../../base/errors.ts'
 import { compileStars } from '../../base/wildcard.ts'

@@ -1,3 +1,5 @@
+/** Load balancing: which address of an upstream is asked next. */
+
 import type { HashKey, UpstreamConfig } from '../../config/keys/upstreams.ts'
 import type { Session } from '../../session/session.ts'
 import { isUp, type Origin } from './origin.ts'

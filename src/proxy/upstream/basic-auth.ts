@@ -1,3 +1,5 @@
+/** `basic_auth` of an upstream with the user's own name and password. */
+
 import { basicField } from '../../base/basic-auth.ts'
 import type { BasicTemplates } from '../../config/keys/upstreams.ts'
 import type { TemplatePart } from '../../config/values/template.ts'

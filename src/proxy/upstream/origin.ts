@@ -1,3 +1,5 @@
+/** One address of an upstream: its TLS, its failures, and what is under way there. */
+
 import type { UpstreamConfig } from '../../config/keys/upstreams.ts'
 import type { UpstreamAddress } from '../../config/values/address.ts'
 

@@ -1,3 +1,5 @@
+/** Whether an address accepts connections. */
+
 import { connect } from 'node:net'
 import type { UpstreamAddress } from '../../config/values/address.ts'
 

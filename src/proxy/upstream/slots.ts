@@ -1,3 +1,5 @@
+/** `max_connections` of an upstream: places, and a queue for them. */
+
 import { GateError } from '../../base/errors.ts'
 import type { MaybePromise } from '../../base/maybe-promise.ts'
 

@@ -1,9 +1,11 @@
+/** An upstream with its addresses, and the pool of all upstreams. */
+
 import { sha256 } from '../../base/bytes.ts'
 import type { Ports } from '../../base/ports.ts'
 import type { UpstreamConfig } from '../../config/keys/upstreams.ts'
 import { type Balance, compileBalance } from './balance.ts'
 import { type Health, type HealthChecks, openHealthChecks, originHealth } from './health.ts'
-import { createLooks } from './looks.ts'
+import { createLooks } from './on-demand-checks.ts'
 import { createOrigin, isUp, type Origin } from './origin.ts'
 import { createSlots, type Slots } from './slots.ts'
 

@@ -1,10 +1,12 @@
+/** Dials the addresses of an upstream for a WebSocket, one after another. */
+
 import { type GateError, toGateError } from '../../base/errors.ts'
 import type { Ports } from '../../base/ports.ts'
 import { isUnsent } from '../failures.ts'
 import { askedAt, type Delivery } from '../forwarded.ts'
 import type { Asker } from '../upstream/balance.ts'
 import { mayRefuse, noteAnswer, noteFailure, type Origin } from '../upstream/origin.ts'
-import { type OwnPages, writeOwnPages } from '../upstream/own-pages.ts'
+import { type OwnPages, writeOwnPages } from '../upstream/origin-and-referer.ts'
 import type { Leave } from '../upstream/slots.ts'
 import type { Upstream } from '../upstream/upstream.ts'
 import { type Dialled, type DialOptions, dialUpstream } from './dial.ts'

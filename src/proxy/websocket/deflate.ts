@@ -1,3 +1,5 @@
+/** Compression of WebSocket messages (permessage-deflate, RFC 7692), as far as it is offered. */
+
 import { zlib } from '../../base/zlib.ts'
 
 /**

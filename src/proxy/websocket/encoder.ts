@@ -1,3 +1,5 @@
+/** Encodes WebSocket frames (RFC 6455 §5.2). */
+
 import type { Opcode } from './frames.ts'
 
 /** A frame's payload begins here, so that masking works by 32-bit words; the head is before it. */

@@ -1,3 +1,5 @@
+/** Reads WebSocket frames, and refuses malformed ones. */
+
 import { isWireCloseCode, NO_STATUS } from './close-codes.ts'
 import { inflateMessage } from './deflate.ts'
 

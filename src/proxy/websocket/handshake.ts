@@ -1,3 +1,5 @@
+/** The handshake of a WebSocket (RFC 6455 §4), of the client and with the upstream. */
+
 import { createHash } from 'node:crypto'
 import { GateError } from '../../base/errors.ts'
 import { DEFLATE_OFFER, faultOfAcceptance } from './deflate.ts'

@@ -1,3 +1,5 @@
+/** Takes turns among WebSockets, so that one client's messages do not hold up the others. */
+
 import { turnNow } from '../../base/loop-share.ts'
 
 /**

@@ -1,3 +1,5 @@
+/** A connection to an upstream without TLS, for WebSockets. */
+
 import { EventEmitter } from 'node:events'
 import type { Socket, SocketHandler } from 'bun'
 

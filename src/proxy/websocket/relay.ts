@@ -1,11 +1,13 @@
+/** Relays a WebSocket between client and upstream. */
+
 import type { Server, ServerWebSocket, WebSocketHandler } from 'bun'
 import { messageOf } from '../../base/errors.ts'
 import type { Log } from '../../base/ports.ts'
 import type { ExchangeOwner } from '../lifetime/exchanges.ts'
-import { Beats } from './beats.ts'
 import { ABNORMAL, isWireCloseCode, NO_STATUS, POLICY, TOO_BIG } from './close-codes.ts'
 import type { Dialled } from './dial.ts'
 import { createIntake, type Lane } from './intake.ts'
+import { Beats } from './ping-limit.ts'
 import { MAX_MESSAGE_BYTES, type UpstreamSocket } from './upstream.ts'
 
 /** One relayed WebSocket: `ServerWebSocket.data`. */

@@ -1,3 +1,5 @@
+/** Step of a request: who asks, by token, password, session cookie or guest link. */
+
 import { andThen, type MaybePromise } from '../../base/maybe-promise.ts'
 import type { Denial } from '../../policy/policy.ts'
 import type { Session } from '../../session/session.ts'

@@ -1,3 +1,5 @@
+/** Refuses two client addresses, and answers `/.sallyport/address`. `base/client-address.ts` reads the fields. */
+
 import { FORWARDED_FOR } from '../../base/client-address.ts'
 import { GateError } from '../../base/errors.ts'
 import { jsonAnswer } from '../../portal/answer.ts'

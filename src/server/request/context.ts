@@ -1,3 +1,5 @@
+/** The request context: all that is known of one request so far, in stages that are types. */
+
 import type { AuditFacts } from '../../audit/record.ts'
 import type { Code, GateError } from '../../base/errors.ts'
 import type { MaybePromise } from '../../base/maybe-promise.ts'
@@ -66,7 +68,7 @@ export interface RequestContext extends Seldom {}
  * writes its findings for the later steps, and overwrites nothing that an earlier step has written. What is known by
  * then is said by types of it: `Targeted`, `Located`, `Decided`.
  *
- * - `locate.ts`: `target`, `portal`, `compat`, `match`, `route`. For a forward-auth question `verify.ts` writes them. It
+ * - `locate.ts`: `target`, `portal`, `compat`, `match`, `route`. For a forward-auth question `verify/question.ts` does. It
  *   makes `request` and `sent` those of the request in question, and sets `question` to the form of the answer.
  * - `limit.ts`: `asked`, while nothing has been taken out of `sent`.
  * - `authenticate.ts`, by `credential.ts`: `token`, and `sent` without an Authorization that Sallyport judges.

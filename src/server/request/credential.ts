@@ -1,3 +1,5 @@
+/** Tokens and passwords of a request: finds the session that they stand for. */
+
 import { GateError } from '../../base/errors.ts'
 import { andThen, type MaybePromise } from '../../base/maybe-promise.ts'
 import type { Denial } from '../../policy/policy.ts'

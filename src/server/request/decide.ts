@@ -22,11 +22,11 @@ import { isPreflight } from './errors/cors.ts'
 import { findGuest } from './guests.ts'
 import { tellsOfWebSocket } from './handshake.ts'
 import { limitPerson, refuseServiceWorker } from './limit.ts'
-import { judgeMentions } from './mentions.ts'
 import { holdToMethod, refuseOverrides } from './method-override.ts'
 import { isOpenTo, presentAt } from './open-to.ts'
 import { requestFacts } from './policy-input.ts'
 import type { PipelineTools } from './tools.ts'
+import { judgeMentions } from './webdav.ts'
 
 /** The grant of an allowed request, or the decision that refuses it. */
 export type Verdict = CompiledGrant | Decision

@@ -1,3 +1,5 @@
+/** Guests: finds the session of a guest link, and whether the maker of the link may still open the route. */
+
 import { andThen, type MaybePromise } from '../../base/maybe-promise.ts'
 import type { Facts } from '../../policy/condition.ts'
 import { decidePolicy } from '../../policy/policy.ts'

@@ -1,3 +1,5 @@
+/** Whether a request asks for a WebSocket. */
+
 import type { SentFields } from '../../proxy/fields/request.ts'
 
 /** Whether an application may take a request for the handshake of a WebSocket (RFC 6455 §4.1), though fields of one are missing. */

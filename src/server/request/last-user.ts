@@ -1,3 +1,5 @@
+/** Another user in the same browser: makes the application's cookies of the user before go. */
+
 import { andThen } from '../../base/maybe-promise.ts'
 import type { Ports } from '../../base/ports.ts'
 import { keepFromSharedCaches } from '../../proxy/fields/caching.ts'

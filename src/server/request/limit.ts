@@ -1,12 +1,14 @@
+/** Step of a request: rate limits of client, route and user, and limits of the body. */
+
 import { GateError } from '../../base/errors.ts'
 import type { Rate } from '../../policy/rate.ts'
 import type { Match } from '../../route/table.ts'
 import type { Session } from '../../session/session.ts'
 import type { GateRoute } from '../config/snapshot.ts'
 import { copyOf, type Located, type RequestContext } from './context.ts'
-import { mentionsOthers } from './mentions.ts'
-import type { Rates } from './rates.ts'
-import type { Resets } from './resets.ts'
+import type { Resets } from './rapid-reset.ts'
+import type { Rates } from './rate-limits.ts'
+import { mentionsOthers } from './webdav.ts'
 
 interface Tools {
   readonly rates: Pick<Rates, 'take'>

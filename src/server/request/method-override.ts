@@ -1,3 +1,5 @@
+/** Holds a request to the method by which it is judged. */
+
 import { GateError } from '../../base/errors.ts'
 import { overridingField, overridingParameter, withoutOverrides } from '../../proxy/fields/method-overrides.ts'
 import type { RequestContext } from './context.ts'

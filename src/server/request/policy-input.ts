@@ -1,3 +1,5 @@
+/** What rules may look at in a request. */
+
 import type { Facts } from '../../policy/condition.ts'
 import type { ExchangeOwner } from '../../proxy/lifetime/exchanges.ts'
 import { isSignIn } from '../../session/credentials/credential-sessions.ts'

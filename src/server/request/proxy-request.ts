@@ -11,7 +11,7 @@ import { changeRequestFields, type SentFields } from '../../proxy/fields/request
 import { changeRequest } from '../../proxy/fields/rules.ts'
 import { forward } from '../../proxy/forward.ts'
 import type { ForwardTools } from '../../proxy/forwarded.ts'
-import { findOwnPages, type OwnPages } from '../../proxy/upstream/own-pages.ts'
+import { findOwnPages, type OwnPages } from '../../proxy/upstream/origin-and-referer.ts'
 import type { Upstream } from '../../proxy/upstream/upstream.ts'
 import { foldCase } from '../../route/readings.ts'
 import { originAt } from '../../route/target.ts'
@@ -22,8 +22,8 @@ import { type Decided, type MaybeResponse, outerPrefix, portOf, schemeOf } from 
 import { asksForWebSocket } from './handshake.ts'
 import { lookAtLastUser } from './last-user.ts'
 import { longestBody } from './limit.ts'
+import { answerItself, changeAnswer, findFile, requestValues, tellAnswer } from './own-answer.ts'
 import { provenClient } from './policy-input.ts'
-import { answerItself, changeAnswer, findFile, requestValues, tellAnswer } from './rewrite.ts'
 import { whileAllowed } from './while-allowed.ts'
 
 /** What sending a request on needs of the process. */

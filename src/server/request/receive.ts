@@ -1,3 +1,5 @@
+/** Step of a request: reads its fields, and finds the client and the snapshot. */
+
 import { FORWARDED_FOR, findClient } from '../../base/client-address.ts'
 import type { GateError } from '../../base/errors.ts'
 import { announcesBody } from '../../proxy/lifetime/client-idle.ts'

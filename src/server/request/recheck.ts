@@ -1,3 +1,5 @@
+/** Ends requests under way that a reload, a sign-out or the time no longer allows. */
+
 import { errorFacts } from '../../base/errors.ts'
 import type { Ports } from '../../base/ports.ts'
 import { tickWhileBusy } from '../../base/while-busy.ts'

@@ -1,3 +1,5 @@
+/** The end of a request: metrics, trace and access log. */
+
 import { parseLength } from '../../base/byte-counts.ts'
 import { toGateError } from '../../base/errors.ts'
 import { andThen, type MaybePromise } from '../../base/maybe-promise.ts'

@@ -1,3 +1,5 @@
+/** Last step of a request: acts on the verdict. */
+
 import { andThen, type MaybePromise } from '../../base/maybe-promise.ts'
 import type { Decision } from '../../policy/policy.ts'
 import { tellReason } from '../../policy/reasons.ts'
@@ -8,11 +10,11 @@ import type { Decided, Located, MaybeResponse, Overtaken, RequestContext, Target
 import { isRefusal, type Verdict } from './decide.ts'
 import { finishRefusal } from './errors/cors.ts'
 import { grpcRefused, isGrpc } from './errors/grpc.ts'
+import { passKept } from './form-replay.ts'
 import { longestBody } from './limit.ts'
 import { type Judged, judgeMessages } from './mcp/judge.ts'
 import { portalRequest } from './portal/portal-request.ts'
 import { proxyRequest } from './proxy-request.ts'
-import { passKept } from './replay.ts'
 import type { PipelineTools } from './tools.ts'
 import { approve } from './verify/approve.ts'
 import { whileAllowed } from './while-allowed.ts'

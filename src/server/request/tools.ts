@@ -21,8 +21,8 @@ import type { Traffic } from '../observe/traffic.ts'
 import type { Untrusted } from '../observe/untrusted-proxy.ts'
 import type { Respond } from './errors/respond.ts'
 import type { ProxyTools } from './proxy-request.ts'
-import type { Rates } from './rates.ts'
-import type { Resets } from './resets.ts'
+import type { Resets } from './rapid-reset.ts'
+import type { Rates } from './rate-limits.ts'
 
 /** What the path of a request needs of the process. */
 export interface PipelineTools extends ProxyTools {

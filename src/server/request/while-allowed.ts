@@ -1,3 +1,5 @@
+/** The only wait between a decision and the upstream: it ends when the permission does. */
+
 import type { MaybePromise } from '../../base/maybe-promise.ts'
 import { type Exchanges, whileAllowed as hold, overtaken } from '../../proxy/lifetime/exchanges.ts'
 import type { Located } from './context.ts'

@@ -5,7 +5,7 @@ import type { Ports } from '../../base/ports.ts'
 import { type RedisNode, showNode } from '../../config/values/redis-address.ts'
 import { NO_CONNECTION } from '../store-trouble.ts'
 import type { RedisLink } from './connection.ts'
-import type { Line } from './line.ts'
+import type { Line } from './server-connection.ts'
 
 /** Slots of the partitions: CRC16 of their tags (`cluster.ts`). */
 export const SLOTS = [

@@ -22,8 +22,8 @@ import {
   type Seat,
 } from './cluster-nodes.ts'
 import { isRead, type Script } from './connection.ts'
-import { NoReply } from './line.ts'
 import { createPartitions, type RedisPartition, type RedisPartitions } from './partitions.ts'
+import { NoReply } from './server-connection.ts'
 
 /**
  * The hash tags of the partitions, for good. Each has its slot in a sixteenth of all slots of its own: of nodes that share the slots

@@ -1,9 +1,11 @@
+/** The connection to Redis or Valkey: commands and scripts at the primary, and what is tried again. */
+
 import { errorFacts } from '../../base/errors.ts'
 import type { Ports } from '../../base/ports.ts'
 import type { RedisNode } from '../../config/values/redis-address.ts'
 import { hintOf, NO_CONNECTION } from '../store-trouble.ts'
-import { type Line, type LineOptions, NoReply, openLine, within } from './line.ts'
-import { NotPrimary, type Whereabouts } from './whereabouts.ts'
+import { NotPrimary, type Whereabouts } from './primary.ts'
+import { type Line, type LineOptions, NoReply, openLine, within } from './server-connection.ts'
 
 /** A program that the server runs as one step, in Lua. */
 export interface Script {

@@ -9,8 +9,8 @@
 
 import type { Ports } from '../../base/ports.ts'
 import { type RedisLogin, type RedisNode, showNode } from '../../config/values/redis-address.ts'
-import { type Line, type LineOptions, openLine, within } from './line.ts'
-import { NotPrimary, type Whereabouts } from './whereabouts.ts'
+import { NotPrimary, type Whereabouts } from './primary.ts'
+import { type Line, type LineOptions, openLine, within } from './server-connection.ts'
 
 export interface SentinelOptions extends Pick<LineOptions, 'tls'> {
   readonly nodes: readonly RedisNode[]

@@ -10,14 +10,14 @@ import { clusterPrefixes, openCluster } from './cluster.ts'
 import type { NodeAddress, NodeOptions } from './cluster-nodes.ts'
 import { BATCH, keysOf, type LinkOptions, openRedisLink, type RedisLink, serverMs } from './connection.ts'
 import { CHANGES_KEPT_MS, createEndings, type EndedAgain } from './endings.ts'
-import { openLine, type RedisTls } from './line.ts'
 import { endedIn, inEach, isTogether, onePartition, type RedisPartitions } from './partitions.ts'
+import { listedServers } from './primary.ts'
 import { rateLimitsOver } from './rate-limits.ts'
 import { onceOver, recordsOver } from './records.ts'
 import { CLOCK, DROP, FORGET_ONCE, script } from './scripts/script.ts'
 import { namedBySentinels } from './sentinel.ts'
+import { openLine, type RedisTls } from './server-connection.ts'
 import { sessionsOver } from './sessions.ts'
-import { listedServers } from './whereabouts.ts'
 
 /** Where the server is, and what proves that it is the one: null for a certificate that the system knows, or none. */
 export interface RedisPlace extends RedisAddress {

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'bun:test'
-import { foldName, PRESETS } from '../../../src/proxy/fields/names.ts'
+import { foldFieldName } from '../../../src/config/values/headers.ts'
+import { PRESETS } from '../../../src/proxy/fields/names.ts'
 import { PORTAL, startGate } from '../../kit/gate.ts'
 import { untilTheEnd } from '../../kit/opened.ts'
 import { SAYS_HOW, SAYS_WHERE, SAYS_WHO } from '../../kit/stripped-fields.ts'
@@ -26,7 +27,7 @@ const NAMES = [
   ...Object.values(PRESETS).flatMap(fields => fields.map(({ name }) => name)),
   ...['x-auth-request-access-token', 'x-who', 'x-dept', 'x-ruled', 'x-added', 'x-sallyport-token'],
   // Via is continued.
-  ...[...SAYS_WHO, ...SAYS_WHERE, ...SAYS_HOW].map(foldName).filter(name => name !== 'via'),
+  ...[...SAYS_WHO, ...SAYS_WHERE, ...SAYS_HOW].map(foldFieldName).filter(name => name !== 'via'),
 ]
 
 const cookies = new Map<Host, string>()

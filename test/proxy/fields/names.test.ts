@@ -1,11 +1,6 @@
 import { describe, expect, test } from 'bun:test'
-import {
-  compileFieldFates,
-  foldName,
-  METHOD_OVERRIDES,
-  PRESETS,
-  PROVIDER_FIELDS,
-} from '../../../src/proxy/fields/names.ts'
+import { foldFieldName } from '../../../src/config/values/headers.ts'
+import { compileFieldFates, METHOD_OVERRIDES, PRESETS, PROVIDER_FIELDS } from '../../../src/proxy/fields/names.ts'
 import {
   type FieldTable,
   FORWARDING_FIELDS,
@@ -20,7 +15,7 @@ const fateOf = compileFieldFates([])
 /** As Bun hands names on, and as backends fold them; CGI's variables, which much code asks for as if they were fields. */
 function spellings(name: string): string[] {
   const lower = name.toLowerCase()
-  const folded = foldName(name)
+  const folded = foldFieldName(name)
   const cgi = folded.replaceAll('-', '_')
   const marked = ['.', '+', '~', '$'].map(mark => folded.replaceAll('-', mark))
   return [
@@ -48,7 +43,7 @@ describe.each(TABLES)('a field that says %s', (_what, table, listed, fates) => {
   })
 
   test('is one of the table, where every entry is of use and has an example here', () => {
-    const folded = listed.map(foldName)
+    const folded = listed.map(foldFieldName)
     for (const name of table.names) expect([name, folded.includes(name)]).toEqual([name, true])
     for (const prefix of table.prefixes) {
       const made = compileFieldFates([])(`${prefix}anything`)
@@ -56,7 +51,7 @@ describe.each(TABLES)('a field that says %s', (_what, table, listed, fates) => {
       expect([prefix, folded.some(name => name.startsWith(prefix) && !table.names.has(name))]).toEqual([prefix, true])
     }
     for (const name of folded) expect([name, isListed(table, name)]).toEqual([name, true])
-    for (const name of [...table.names, ...table.prefixes]) expect(foldName(name)).toBe(name)
+    for (const name of [...table.names, ...table.prefixes]) expect(foldFieldName(name)).toBe(name)
     for (const name of table.names)
       expect([name, table.prefixes.filter(prefix => name.startsWith(prefix))]).toEqual([name, []])
   })
@@ -68,7 +63,7 @@ test.each(CLIENTS_OWN)('%s is a client’s own to send', name => {
 
 test('what is kept below a prefix is known as such', () => {
   for (const { kept } of [IDENTITY_FIELDS, PATH_FIELDS, FORWARDING_FIELDS])
-    for (const name of kept) expect([name, CLIENTS_OWN.map(foldName).includes(name)]).toEqual([name, true])
+    for (const name of kept) expect([name, CLIENTS_OWN.map(foldFieldName).includes(name)]).toEqual([name, true])
   expect(fateOf('x-original-filename-url')).toBe('drop')
   expect(fateOf('x-auth-token-2')).toBe('identity')
 })

@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
 import { GateError } from '../../../src/base/errors.ts'
-import { compileFieldFates, foldName, PRESETS } from '../../../src/proxy/fields/names.ts'
+import { foldFieldName } from '../../../src/config/values/headers.ts'
+import { compileFieldFates, PRESETS } from '../../../src/proxy/fields/names.ts'
 import { changeRequestFields, type FieldContext } from '../../../src/proxy/fields/request.ts'
 import { parseTarget } from '../../../src/route/target.ts'
 
@@ -126,7 +127,7 @@ describe('what an untrusted client says of itself', () => {
     const sent = { ...lies, 'x-my-client': '198.51.100.7', x_my_client: '10.0.0.1', 'http-x-my-client': '10.0.0.1' }
     const made = forwards(sent, behind)
     expect(made).toMatchObject({ 'x-forwarded-for': '198.51.100.7, 203.0.113.9', 'x-real-ip': '198.51.100.7' })
-    expect(Object.keys(made).map(foldName)).not.toContain('x-my-client')
+    expect(Object.keys(made).map(foldFieldName)).not.toContain('x-my-client')
     expect(JSON.stringify(made)).not.toContain('10.0.0.1')
     const unknown = forwards(sent, { ...behind, client: null })
     expect(unknown).toMatchObject({ 'x-forwarded-for': '203.0.113.9' })
@@ -189,7 +190,7 @@ describe('a forged identity', () => {
     fc.assert(
       fc.property(spelled, spelling => {
         const made = forwards({ [spelling]: 'mallory' }, { identityFields: [] })
-        expect(Object.keys(made).map(foldName)).not.toContain(foldName(spelling))
+        expect(Object.keys(made).map(foldFieldName)).not.toContain(foldFieldName(spelling))
       }),
     )
   })

@@ -1,3 +1,5 @@
+/** What an error page tells an admin of the portal beyond what others see. */
+
 import type { GateError } from '../../../base/errors.ts'
 import { andThen, type MaybePromise } from '../../../base/maybe-promise.ts'
 import { isAdmin } from '../../../portal/account/admins.ts'

@@ -1,3 +1,5 @@
+/** Refusals of gRPC calls, as gRPC has them. */
+
 import { CODES, GateError } from '../../../base/errors.ts'
 import type { GateRoute } from '../../config/snapshot.ts'
 import type { RequestContext } from '../context.ts'

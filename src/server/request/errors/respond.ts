@@ -29,8 +29,8 @@ import type { Grants } from '../../../session/grants/grants.ts'
 import type { GateRoute } from '../../config/snapshot.ts'
 import type { Denial, Denials } from '../../observe/denials.ts'
 import { contextFacts, isProgram, type RequestContext } from '../context.ts'
-import { rolesToAskFor } from '../offered-roles.ts'
 import { requestFacts } from '../policy-input.ts'
+import { rolesToAskFor } from '../portal/portal-request.ts'
 
 /** Answers that are not an upstream's: a page for people, problem details for programs, one log line with the same reference. */
 export interface Respond {

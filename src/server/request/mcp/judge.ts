@@ -1,6 +1,7 @@
 /** Which tools of an MCP server a request calls, read from its body, and whether they may be called. */
 
 import { GateError } from '../../../base/errors.ts'
+import { isJsonObject } from '../../../base/json.ts'
 import { FORM_WAIT_MS, readBytes } from '../../../portal/form.ts'
 import type { Flows } from '../../../proxy/body/flows.ts'
 import { countUpload } from '../../../proxy/body/uploads.ts'
@@ -127,23 +128,19 @@ function decode(bytes: Uint8Array): string | null {
 
 /** The tool that a message calls; null for one that calls none: another request, a notification, or an answer. */
 function calledBy(message: unknown): { readonly tool: string } | 'unclear' | null {
-  if (!isObject(message) || hasOtherSpelling(message)) return 'unclear'
+  if (!isJsonObject(message) || hasOtherSpelling(message)) return 'unclear'
   if (!Object.hasOwn(message, 'method')) return null
   const { method, params } = message
   if (typeof method !== 'string' || !/^[A-Za-z0-9_$./-]+$/.test(method)) return 'unclear'
   if (method.toLowerCase() !== 'tools/call') return null
-  if (method !== 'tools/call' || !isObject(params) || hasOtherSpelling(params)) return 'unclear'
+  if (method !== 'tools/call' || !isJsonObject(params) || hasOtherSpelling(params)) return 'unclear'
   const { name } = params
   return typeof name === 'string' ? { tool: name } : 'unclear'
 }
 
 function idOf(message: unknown): string | number | null {
-  const id = isObject(message) ? message.id : null
+  const id = isJsonObject(message) ? message.id : null
   return typeof id === 'string' || typeof id === 'number' ? id : null
-}
-
-function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
 function hasOtherSpelling(object: object): boolean {

@@ -1,3 +1,5 @@
+/** CORS preflights for MCP servers. */
+
 import type { Match } from '../../../route/table.ts'
 import type { GateRoute } from '../../config/snapshot.ts'
 import type { RequestContext } from '../context.ts'

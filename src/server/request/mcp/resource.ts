@@ -1,3 +1,5 @@
+/** A route of an MCP server as a protected resource (RFC 9728): its audiences and its challenges. */
+
 import { RESOURCE_METADATA } from '../../../portal/paths.ts'
 import { BAD_TOKEN_CHALLENGE, BEARER_CHALLENGE } from '../../../portal/problem.ts'
 import type { Target } from '../../../route/target.ts'

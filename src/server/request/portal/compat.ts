@@ -1,3 +1,5 @@
+/** Old addresses of other programs (`compat`): which page a request means. */
+
 import { vouchedPart } from '../../../identity/claim-trust.ts'
 import { decidePolicy } from '../../../policy/policy.ts'
 import type { CompatPage, CompatRequest } from '../../../portal/portal.ts'

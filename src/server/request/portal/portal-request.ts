@@ -16,6 +16,7 @@ import type {
 } from '../../../portal/portal.ts'
 import { widestScope } from '../../../proxy/fields/response.ts'
 import { upstreamHealth } from '../../../proxy/upstream/health.ts'
+import { isSignIn } from '../../../session/credentials/credential-sessions.ts'
 import { withoutSignIn } from '../../../session/credentials/owners.ts'
 import type { Grants } from '../../../session/grants/grants.ts'
 import type { Session } from '../../../session/session.ts'
@@ -23,7 +24,6 @@ import { ownOrigin } from '../../config/own-ports.ts'
 import type { GatePortal, GateRoute } from '../../config/snapshot.ts'
 import { isProgram, originOf, type RequestContext, schemeOf } from '../context.ts'
 import { mayMakerOpen } from '../guests.ts'
-import { rolesToAskFor } from '../offered-roles.ts'
 import { requestFacts } from '../policy-input.ts'
 import { compatRequest } from './compat.ts'
 import { protectedResources } from './resources.ts'
@@ -257,4 +257,10 @@ export function cameByPlainHttp(context: RequestContext): boolean {
   if (isPeerTrusted) return sent['x-forwarded-proto'] === 'http'
   if (sent['sec-fetch-mode'] !== undefined || sent[snapshot.clientField] !== undefined) return false
   return PROXY_FIELDS.every(name => sent[name] === undefined)
+}
+
+/** Of roles that would do, those that somebody may ask for: who signed in here, and not by a token, a password or a guest link. */
+export function rolesToAskFor(portal: GatePortal, session: Session, needed: readonly string[]): readonly string[] {
+  if (!isSignIn(session) || !portal.config.providers.includes(session.identity.provider)) return []
+  return needed.filter(role => portal.offeredRoles.has(role))
 }

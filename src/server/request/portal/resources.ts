@@ -1,3 +1,5 @@
+/** The MCP servers of a portal, as its metadata describes them. */
+
 import { decidePolicy } from '../../../policy/policy.ts'
 import { findDescribed, isPortalHost, SERVER_METADATA } from '../../../portal/paths.ts'
 import type { ProtectedResource, ProtectedResources } from '../../../portal/portal.ts'

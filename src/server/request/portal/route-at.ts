@@ -1,3 +1,5 @@
+/** The route at an address, for pages of the portal. */
+
 import { GateError } from '../../../base/errors.ts'
 import { parseTarget, type Target } from '../../../route/target.ts'
 import type { GatePortal, GateRoute } from '../../config/snapshot.ts'

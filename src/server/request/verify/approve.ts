@@ -1,3 +1,5 @@
+/** The answer to a proxy in front whose request may pass: the identity fields. */
+
 import { GateError } from '../../../base/errors.ts'
 import type { Fields } from '../../../proxy/fields/identity.ts'
 import type { SentFields } from '../../../proxy/fields/request.ts'

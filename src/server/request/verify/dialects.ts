@@ -1,3 +1,5 @@
+/** How nginx, Caddy, Traefik, Envoy and others state the request that they ask about (forward auth). */
+
 import { GateError } from '../../../base/errors.ts'
 import { ownPath } from '../../../portal/paths.ts'
 import type { SentFields } from '../../../proxy/fields/request.ts'

@@ -1,7 +1,10 @@
+/** Answers a proxy in front that asks whether a request may pass (forward auth). */
+
 import { GateError } from '../../../base/errors.ts'
 import { andThen } from '../../../base/maybe-promise.ts'
+import { foldFieldName } from '../../../config/values/headers.ts'
 import { isCallback, ownPath } from '../../../portal/paths.ts'
-import { FRAMING, foldName, PROVIDER_FIELDS } from '../../../proxy/fields/names.ts'
+import { FRAMING, PROVIDER_FIELDS } from '../../../proxy/fields/names.ts'
 import { isOvertaken } from '../../../proxy/lifetime/exchanges.ts'
 import { parseReturnTo } from '../../../route/return-to.ts'
 import { parseTarget } from '../../../route/target.ts'
@@ -170,7 +173,7 @@ const PATHS_SAID: ReadonlySet<string> = new Set([
  * for any other field.
  */
 function takenFor(name: string, value: string, path: string): string | null {
-  const folded = foldName(name)
+  const folded = foldFieldName(name)
   const isOdd = folded !== name
   if (PATHS_SAID.has(folded)) {
     const said = value.replace(/^[a-z]+:\/\/[^/?#]*/i, '')

@@ -1,11 +1,19 @@
+/** What a route answers by itself, and the rules for fields of answers. */
+
 import { GateError } from '../../base/errors.ts'
 import { andThen } from '../../base/maybe-promise.ts'
+import { isShutOut } from '../../policy/policy.ts'
 import { keepFromSharedCaches } from '../../proxy/fields/caching.ts'
 import type { Fields } from '../../proxy/fields/identity.ts'
 import { type BoundRules, changeHeaders, type RequestValues } from '../../proxy/fields/rules.ts'
+import { parseTarget, type Target } from '../../route/target.ts'
+import type { GateRoute } from '../config/snapshot.ts'
 import { upstreamPath } from '../config/snapshot.ts'
-import { isClosedWith } from './closed-files.ts'
+import type { RequestContext } from './context.ts'
 import { type Decided, type MaybeResponse, schemeOf, type Targeted } from './context.ts'
+import { tellsOfWebSocket } from './handshake.ts'
+import { isOpenTo, presentAt } from './open-to.ts'
+import { requestFacts } from './policy-input.ts'
 
 /** What templates can say of a request. Asked for only where a route has templates. */
 export function requestValues(context: Targeted): RequestValues {
@@ -72,4 +80,24 @@ export async function findFile(context: Decided): Promise<Response | null> {
     if (error instanceof GateError && error.code === 'files.none') return null
     throw error
   }
+}
+
+/**
+ * Whether the address with this ending is closed to the client: by the `deny` of the route itself, or by another route
+ * that has it. One that redirects closes nothing: it sends browsers to the shorter address.
+ *
+ * Absent on purpose: `allow` of the route itself, which may well name the shorter address alone.
+ */
+export function isClosedWith(ending: string, context: RequestContext, target: Target, route: GateRoute): boolean {
+  const { snapshot, session, found, sent } = context
+  const named = parseTarget(target.method, target.path + ending + target.query, target.authority)
+  const factsOf = (there: typeof session) => ({ ...requestFacts(context, there), target: named })
+  if (isShutOut(route.policy, session?.identity ?? null, factsOf(session))) return true
+  const match = snapshot.table.match(named)
+  if (match === null) return false
+  return [match.value, ...match.also].some(other => {
+    if (other === route || other.config.answer?.kind === 'redirect') return false
+    const there = presentAt(other, found)
+    return !isOpenTo(other, there?.identity ?? null, factsOf(there), () => tellsOfWebSocket(sent))
+  })
 }

@@ -1,3 +1,5 @@
+/** Limits requests that clients give up (HTTP/2 Rapid Reset, CVE-2023-44487). */
+
 import { GateError } from '../../base/errors.ts'
 import { networkOf } from '../../base/net.ts'
 import type { Log } from '../../base/ports.ts'

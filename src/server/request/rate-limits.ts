@@ -1,3 +1,5 @@
+/** Rate limits of this process and of the store: requests, sign-ins and forms. */
+
 import { errorFacts, GateError } from '../../base/errors.ts'
 import { networkOf } from '../../base/net.ts'
 import type { Log } from '../../base/ports.ts'

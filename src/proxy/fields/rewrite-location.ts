@@ -1,3 +1,5 @@
+/** `rewrite_location`: addresses in answers, from the application's own to those that clients use. */
+
 import type { UpstreamAddress } from '../../config/values/address.ts'
 import type { HostHeader } from '../../config/values/host.ts'
 import { originAt, portAt, type Target } from '../../route/target.ts'

@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'bun:test'
 import { parseUpstream, type UpstreamAddress } from '../../../src/config/values/address.ts'
 import type { HostHeader } from '../../../src/config/values/host.ts'
-import { compileOwnAddresses, rewriteAddress, rewriteRefresh } from '../../../src/proxy/fields/addresses.ts'
 import { rewriteCookie } from '../../../src/proxy/fields/response.ts'
+import { compileOwnAddresses, rewriteAddress, rewriteRefresh } from '../../../src/proxy/fields/rewrite-location.ts'
 import { parseTarget } from '../../../src/route/target.ts'
 
 interface Set {

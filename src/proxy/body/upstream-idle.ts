@@ -1,3 +1,5 @@
+/** Watches the body of an upstream's answer, and cuts it where the upstream falls silent (`idle_timeout`). */
+
 import { GateError } from '../../base/errors.ts'
 import { BrokenOff, isUpstreams, translateFailure } from '../failures.ts'
 import type { Deadlines, Waiting } from '../lifetime/deadlines.ts'

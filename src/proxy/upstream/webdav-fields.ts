@@ -1,3 +1,5 @@
+/** Writes WebDAV fields (Destination, If) for the address of an upstream. */
+
 import type { Origin } from './origin.ts'
 
 /** A field that mentions other resources of an application: what stands around their paths, which are whole but for its address. */

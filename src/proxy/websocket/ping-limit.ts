@@ -1,3 +1,5 @@
+/** Limits the pings and pongs of one side of a WebSocket. */
+
 import { decideRate, type Pace } from '../../base/token-bucket.ts'
 
 /** Programs ping every few seconds; who measures a delay does so ten times a second. No browser's page can. */

@@ -1,3 +1,5 @@
+/** Sends a kept form to its application, once its user has signed in again. */
+
 import { GateError } from '../../base/errors.ts'
 import type { KeptForm, Portal, Released } from '../../portal/portal.ts'
 import { mayBeSending } from '../../portal/replay/send-form.ts'

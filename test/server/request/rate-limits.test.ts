@@ -1,7 +1,7 @@
 import { expect, test } from 'bun:test'
 import { GateError } from '../../../src/base/errors.ts'
 import { compileRate } from '../../../src/policy/rate.ts'
-import { createRates, type Rates } from '../../../src/server/request/rates.ts'
+import { createRates, type Rates } from '../../../src/server/request/rate-limits.ts'
 import { fakeClock } from '../../kit/clock.ts'
 
 const ONE = compileRate({ requests: 1, perMs: 10_000, burst: 1, by: 'client' }, 'one')

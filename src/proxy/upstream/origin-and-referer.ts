@@ -1,3 +1,5 @@
+/** Origin and Referer as an application behind its own address expects them. */
+
 import type { Origin } from './origin.ts'
 
 /** Which pages of the public host a request's fields name, where the application is to take them for its own. */

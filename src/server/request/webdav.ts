@@ -1,10 +1,12 @@
+/** WebDAV: whether the other addresses that a request names (Destination, If) are open to its user, too. */
+
 import { GateError, toGateError } from '../../base/errors.ts'
 import { isCallback } from '../../portal/paths.ts'
 import type { SentFields } from '../../proxy/fields/request.ts'
-import type { Mention } from '../../proxy/upstream/mentions.ts'
-import { type Mentions, parseMention, readConditions, readDestination } from '../../route/mentions.ts'
+import type { Mention } from '../../proxy/upstream/webdav-fields.ts'
 import type { Match } from '../../route/table.ts'
 import type { Target } from '../../route/target.ts'
+import { type Mentions, parseMention, readConditions, readDestination } from '../../route/webdav-fields.ts'
 import { type GatePortal, type GateRoute, upstreamPath } from '../config/snapshot.ts'
 import type { Located } from './context.ts'
 import { isAsked } from './verify/approve.ts'
