@@ -1,3 +1,5 @@
+/** The applications that have a recipe. */
+
 import actual from '../../../docs/recipes/services/actual.toml' with { type: 'file' }
 import alertmanager from '../../../docs/recipes/services/alertmanager.toml' with { type: 'file' }
 import aria2 from '../../../docs/recipes/services/aria2.toml' with { type: 'file' }
