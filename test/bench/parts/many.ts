@@ -1,11 +1,6 @@
 import { chmodSync, mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { sha256 } from '../../../src/base/bytes.ts'
-import { parseRedisAddress } from '../../../src/config/values/redis-address.ts'
-import { makeIdentity } from '../../../src/identity/identity.ts'
-import { openRedisStore } from '../../../src/session/redis/store.ts'
-import { quietPorts } from '../../kit/clock.ts'
-import { userOf } from '../../kit/sessions/many-sessions.ts'
+import { fillRedis } from '../crowd.ts'
 import {
   type Child,
   cpuUs,
@@ -29,9 +24,6 @@ const CONNECTIONS = 32
 const IDLE_MINUTES = 30
 /** Of the memory of sessions, for each session of the crowd: a million have more than half a gigabyte, the most that a gate takes unasked. */
 const CACHE_BYTES = 512
-/** Sessions that are being stored at a time. */
-const WAVE = 1000
-const SECRETS = 'x'.repeat(1400)
 /** How long a million sessions ask in each way; fewer ask less long. Ten minutes in all. */
 const LOAD_SECONDS = 300
 const CROWD = 1_000_000
@@ -81,13 +73,13 @@ interface Row {
  * request costs, where a client stays at its gate and where it changes at each request. The gates have one core together, everything else
  * has the other.
  */
-export async function many(stand: Stand, { most, seconds }: Effort): Promise<Findings> {
+export async function many(stand: Stand, { most: wanted, seconds }: Effort): Promise<Findings> {
   const began = performance.now()
   const folder = join(stand.folder, 'many')
   mkdirSync(folder)
   const redis = await startRedis(folder)
   const redisMbBefore = await redis.usedMb()
-  await fill(redis.port, most, stand.asking.provider.issuer)
+  const most = await fillRedis(redis.port, { count: wanted, issuer: stand.asking.provider.issuer, host: HOST })
   const redisMb = await redis.usedMb()
   await redis.filled()
   console.error(`bench: ${most} sessions are stored in Valkey, in ${secondsSince(began).toFixed(0)} s`)
@@ -113,8 +105,9 @@ export async function many(stand: Stand, { most, seconds }: Effort): Promise<Fin
     const any = await measure(ANY, loadScript(folder, `return math.random(0, ${most - 1})`))
     const full = [filled, await front.full()] as const
     const gateMb = (await settledRssKb(front.gates)) / 1024 / GATES
-    const few = loadScript(folder, `return math.random(0, ${Math.min(most, FEW) - 1})`)
-    for (const port of front.gatePorts) await load(port, each(Math.min(most, FEW)), 60)
+    const knownCount = Math.min(FEW, Math.ceil(most / 20))
+    const few = loadScript(folder, `return math.random(0, ${knownCount - 1})`)
+    for (const port of front.gatePorts) await load(port, each(knownCount), 10)
     const known = await measure(KNOWN, few)
     rows.push({ way, sessions: most, first, any, known, gateMbBefore, gateMb, full, redisMb, redisMbBefore })
     for (const child of [front.haproxy, front.gates]) await child.stop()
@@ -232,36 +225,6 @@ async function startRedis(folder: string): Promise<Redis> {
       }
     },
   }
-}
-
-/** A cookie's value: 43 digits are as good as 43 others, and wrk can make them. */
-function cookieOf(index: number): string {
-  return String(index).padStart(43, '0')
-}
-
-/** Stores live sessions of a crowd, as sign-ins would. */
-async function fill(port: number, count: number, issuer: string): Promise<void> {
-  const address = parseRedisAddress(`redis://127.0.0.1:${port}`)
-  if (!address.ok) throw new Error(address.message)
-  const store = openRedisStore(address.value, quietPorts({ now: Date.now }))
-  const nowMs = Date.now()
-  let next = 0
-  const one = async () => {
-    while (next < count) {
-      const index = next++
-      const { subject, claims } = userOf(index)
-      const id = sha256(`session ${index}`)
-      const session = {
-        ...{ id, portal: 'home', issuer, subject, sid: `sid-${index}`, secrets: SECRETS },
-        identity: JSON.stringify(makeIdentity('bench', issuer, subject, claims)),
-        ...{ agent: 'Firefox on Linux', client: '192.0.2.1', isRemembered: false, isRefreshable: false },
-        ...{ createdAtMs: nowMs, expiresAtMs: nowMs + 12 * 3_600_000, lastSeenMs: nowMs, checkedAtMs: nowMs },
-      }
-      await store.insert(session, { hash: sha256(cookieOf(index)), sessionId: id, host: HOST })
-    }
-  }
-  await Promise.all(Array.from({ length: WAVE }, one))
-  await store.close()
 }
 
 interface Installation {
