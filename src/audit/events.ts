@@ -30,6 +30,11 @@ export const EVENTS = {
   'sign_out.withdrawn': act(
     'Sessions were ended: their provider was removed from the portal, their user from the file, or the user is no longer a member',
   ),
+  'session.unproven': frequent(
+    'A request brought the cookie of a bound session without the proof of its device',
+    'warn',
+  ),
+  'session.theft': act('The proof of a bound session was signed by another device: the session was ended', 'warn'),
   'access.refused': frequent('A request was denied'),
   'access.page_refused': frequent('A page of the portal was refused', 'warn'),
   'access.step_up': frequent('A new sign-in is asked for'),

@@ -126,6 +126,12 @@ const ADVICE: Readonly<Record<Code, Advice>> = {
     fix: 'Sign in again. A user without another way in gets an invitation: `sallyport user invite NAME`.',
     terms: ['NotAllowedError', 'invalid passkey', 'user verification required', 'unexpected origin'],
   },
+  'access.device': {
+    cause:
+      'Bound session: a browser wanted to bind a sign-in to its device, and the proof was wrong, late or for another sign-in. The log has the check that failed.',
+    fix: 'Sign in again. If it happens to everybody, a proxy in front changes `Secure-Session-*` fields: see [Sessions bound to the device](signing-in.md#sessions-bound-to-the-device).',
+    terms: ['DBSC', 'device bound session credentials', 'Secure-Session-Registration'],
+  },
   'access.proxy': {
     cause: 'Forward auth: a client that is no trusted proxy asked for a verdict at `verify`.',
     fix: 'Name your proxy’s address in `trusted_proxies`.',

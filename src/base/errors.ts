@@ -29,6 +29,7 @@ export const CODES = {
   'access.denied': { status: 403, say: 'You do not have access to this.' },
   'access.password': { status: 401, say: 'The user name or the password is not right.' },
   'access.passkey': { status: 403, say: 'The passkey was not accepted.' },
+  'access.device': { status: 403, say: 'The proof of this device was not accepted.' },
   'access.proxy': { status: 403, say: 'Only a trusted proxy may ask this.' },
   'access.origin': { status: 403, say: 'This request came from a page that may not make it.' },
   'oauth.request': { status: 400, say: 'A program asked for access in a way that cannot be granted.' },

@@ -20,6 +20,7 @@ export type CookieUse =
   | 'known'
   | 'last'
   | 'provider'
+  | 'bound'
 
 /** The cookie's name; plain HTTP has no `__Host-` prefix, since a browser would refuse it there (RFC 6265bis §4.1.3.2). */
 export function cookieName(use: CookieUse, isSecure: boolean): string {
@@ -85,7 +86,7 @@ export function isOwnCookie(name: string): boolean {
   return rest === '' || (rest !== null && OWN_REST.test(rest))
 }
 
-const OWN_REST = /^-(?:rounds|owner|form|known|last|(?:login|ask|guest)(?:-[A-Za-z0-9_-]{3})?)$/
+const OWN_REST = /^-(?:rounds|owner|form|known|last|(?:login|ask|guest|bound)(?:-[A-Za-z0-9_-]{3})?)$/
 
 /** A Cookie field without our cookies, every other byte as it came; null when nothing is left. */
 export function stripOwnCookies(header: string): string | null {

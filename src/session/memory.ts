@@ -4,6 +4,7 @@ import { sha256 } from '../base/bytes.ts'
 import { GateError } from '../base/errors.ts'
 import type { Log } from '../base/ports.ts'
 import type { Identity } from '../identity/identity.ts'
+import { renderBinding } from './binding.ts'
 import { lifetimesAt, type Moments, momentsOf, type SessionLimits } from './life.ts'
 import { type CachedCookie, type HeldSession, SessionCache } from './lru.ts'
 import { type Members, needsNoProvider } from './provider-trust.ts'
@@ -155,16 +156,27 @@ async function keptSession(
   cookies: readonly CachedCookie[],
   sealer: Sealer,
 ): Promise<KeptSession> {
-  const { id, portal, identity, isRemembered, createdAtMs } = session
+  const { id, portal, identity, isRemembered, createdAtMs, bound } = session
   const expiresAtMs = Math.min(session.expiresAtMs, moments.limitAtMs)
   const stored = await storedIdentity({ id, expiresAtMs }, identity, NO_SECRETS, sealer)
   const { issuer, subject } = identity
   const times = { createdAtMs, expiresAtMs, lastSeenMs, checkedAtMs }
-  const row = { id, portal, issuer, subject, ...stored, ...NOT_IN_MEMORY, isRemembered, ...times }
+  const device = bound === undefined ? {} : { bound: renderBinding(bound) }
+  const row = { id, portal, issuer, subject, ...stored, ...NOT_IN_MEMORY, isRemembered, ...times, ...device }
   // One that was replaced a moment ago counts from memory as long as it does.
   const lasting = cookies.filter(({ untilMs }) => untilMs === Number.POSITIVE_INFINITY)
   const handles = lasting.map(({ token, host, shown }) => ({ hash: sha256(token), sessionId: id, host, shown }))
   return { session: row, handles }
+}
+
+/** What was read before a session was bound to a device does not undo that. */
+function stillBound(found: Session, { bound }: Session): Session {
+  return found.bound === undefined && bound !== undefined ? Object.freeze({ ...found, bound }) : found
+}
+
+function isSame(one: Session, other: Session): boolean {
+  const parts = ({ identity, bound }: Session) => JSON.stringify([identity, bound])
+  return one.createdAtMs === other.createdAtMs && parts(one) === parts(other)
 }
 
 /** An empty memory. Without a way to ask providers no session is ever due. */
@@ -194,12 +206,11 @@ export function createMemory(options: MemoryOptions): SessionMemory {
 
   function adopt(row: StoredSession, asked: HeldSession): void {
     const held = cache.held(row.id) ?? asked
-    const session = readable(row)
+    const found = readable(row)
     // What was read, or asked for, before a later sign-in counts for nothing after it.
-    if (session === null || session.createdAtMs < held.session.createdAtMs) return
-    const isOther =
-      session.createdAtMs !== held.session.createdAtMs ||
-      JSON.stringify(session.identity) !== JSON.stringify(held.session.identity)
+    if (found === null || found.createdAtMs < held.session.createdAtMs) return
+    const session = stillBound(found, held.session)
+    const isOther = !isSame(session, held.session)
     if (isOther) {
       held.session = session
       held.jsonLength = row.identity.length

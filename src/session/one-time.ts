@@ -30,6 +30,10 @@ export const ONCE_LIMITS: Readonly<Record<OnceKind, { readonly perOwner: number;
   passkey: { perOwner: 1_000, total: 50_000 },
   // A newer one takes the place of the one before.
   invitation: { perOwner: 1, total: 50_000 },
+  // Of a session: more than a browser answers while one of them lasts.
+  device: { perOwner: 100, total: 50_000 },
+  // Of a session or a person: the latest.
+  unproven: { perOwner: 1, total: 50_000 },
   // Forms are large: a handful for each person, and all together what a disk does not notice.
   post: { perOwner: 8, total: 200 },
   // Of a session, and of the token that comes of them.

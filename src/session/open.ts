@@ -7,6 +7,7 @@ import { type Accounts, accountIdOf, createAccounts, type OwnAccounts } from './
 import { createEndOthers, type EndOthers } from './accounts/end-others.ts'
 import { createInvitations, type Invitations } from './accounts/invitations.ts'
 import { createPasskeys, type Passkeys } from './accounts/passkeys.ts'
+import { BINDING_TIMES, type Bindings, type BindingTimes, createBindings } from './bindings.ts'
 import { createLackedRefresh, createSignInsSeen } from './client-notes.ts'
 import { type ClockState, createClockWatch } from './clock-watch.ts'
 import type { ApiTokens } from './credentials/api-tokens.ts'
@@ -60,6 +61,8 @@ export interface OpenSessions extends Sessions {
   /** Passkeys of users of a file, and the links by which they get one. */
   readonly passkeys: Passkeys
   readonly invitations: Invitations
+  /** Sessions that are bound to a device. */
+  readonly bindings: Bindings
   /** Roles that people ask for and are granted. */
   readonly grants: Grants
   /** Called once somebody's granted roles are others, here or in another process; their sessions and tokens have them by then. */
@@ -134,6 +137,8 @@ export interface SessionOptions {
   /** How to revoke a refresh token that is not needed any more; absent: none is revoked. */
   readonly revoke?: RevokeAtProvider
   readonly timers?: SessionTimers
+  /** How long a proven device counts as such; sensible times when absent. */
+  readonly bindingTimes?: BindingTimes
   /** Who this gate is to others of the same store, and which file it runs; absent: no gate, as a command is none. */
   readonly gate?: { readonly own: OwnGate; readonly fingerprint: string; readonly isAlone?: boolean }
 }
@@ -331,6 +336,15 @@ export function openSessions(options: SessionOptions): OpenSessions {
     endOthers,
     passkeys: createPasskeys({ accounts, once, endOthers, ports, audit }),
     invitations: createInvitations(once, accounts, ports),
+    bindings: createBindings({
+      store,
+      once,
+      sealer,
+      ports,
+      memory,
+      times: options.bindingTimes ?? BINDING_TIMES,
+      describe: management.describe,
+    }),
     grants,
     onGrants(listener) {
       grantListeners.push(listener)

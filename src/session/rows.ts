@@ -4,6 +4,7 @@ import { GateError } from '../base/errors.ts'
 import type { MaybePromise } from '../base/maybe-promise.ts'
 import type { Identity } from '../identity/identity.ts'
 import type { AccessGrant } from '../identity/provider.ts'
+import { parseBinding } from './binding.ts'
 import type { Sealer } from './seal.ts'
 import type { Session, SessionSecrets } from './session.ts'
 import type { RefreshedFields, StoredSession } from './store.ts'
@@ -20,6 +21,8 @@ export function parseSession(row: StoredSession): Session | null {
       isRemembered: row.isRemembered,
       createdAtMs: row.createdAtMs,
       expiresAtMs: row.expiresAtMs,
+      // What cannot be read must not make it one of no device.
+      ...(row.bound === undefined ? {} : { bound: parseBinding(row.id, row.bound) }),
     })
   } catch {
     return null

@@ -5,6 +5,7 @@ import type { Pace, Spent } from '../base/token-bucket.ts'
 import type { ProviderConfig } from '../config/resolve/providers.ts'
 import type { Identity } from '../identity/identity.ts'
 import type { AccessGrant } from '../identity/provider.ts'
+import type { Binding } from './binding.ts'
 import type { EndedMatch } from './ended.ts'
 
 /** One sign-in of one person at one portal. Any number of hosts hold a cookie of their own for it. */
@@ -22,6 +23,8 @@ export interface Session {
    * cannot begin anything. Absent for all others.
    */
   readonly isReplaced?: true
+  /** The device that it is bound to; absent: to none. */
+  readonly bound?: Binding
   /** The id of the owner of a token or guest link (`session/credentials/owners.ts`); absent where it has none. */
   readonly follows?: string
   /** The id of the one route that a token is for, an MCP server's; absent where it is for no single one. */
@@ -56,7 +59,8 @@ export interface SessionEntry {
  * just signed in, a sign-out at the provider, an accepted logout token, a user that a provider has just signed out, a
  * form without a session; an authorization code of Sallyport, one that was redeemed, one that came again, a refresh
  * token of Sallyport; a code of a second factor that was used; a place where a user's password was right; a passkey's
- * challenge that was answered; an invitation.
+ * challenge that was answered; an invitation; a device's challenge that was answered; a request with a bound session's
+ * cookie alone.
  */
 export type OnceKind =
   | 'login'
@@ -75,6 +79,8 @@ export type OnceKind =
   | 'known'
   | 'passkey'
   | 'invitation'
+  | 'device'
+  | 'unproven'
 
 /** How much of something anyone may have; those of another name are counted apart. */
 export interface RateLimitBucket extends Pace {
@@ -103,6 +109,8 @@ export interface SignIn {
   readonly client?: string
   /** The session that this browser has on this host already, with its cookie's value. */
   readonly brought?: Brought | null
+  /** The id of a session that this browser has on this host, and whose device it could not prove: another takes its place. */
+  readonly unproven?: string | null
   /** Identifies this browser before it has a session, for tabs that sign in at once; unique to the browser. */
   readonly browser?: string | null
 }

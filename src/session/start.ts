@@ -122,12 +122,13 @@ export function createStart(tools: StartTools): Pick<Sessions, 'start' | 'join'>
       const kept = isLater ? await takeTokens(row, tools) : null
       const shownLater = isLater ? withShown(identity, known.identity.claims) : identity
       const later = kept === null ? shownLater : withSid(shownLater, known.identity)
-      const next = await rowOf(
+      const made = await rowOf(
         id,
         { ...signIn, identity: later, secrets: kept?.secrets ?? signIn.secrets },
         nowMs,
         tools,
       )
+      const next = row.bound === undefined ? made : { ...made, bound: row.bound }
       const { expiresAtMs } = next
       const [shown, most] = [own, later].map(one => shownBy({ createdAtMs: nowMs, expiresAtMs, identity: one }))
       const isAll = shown === most
@@ -154,7 +155,11 @@ export function createStart(tools: StartTools): Pick<Sessions, 'start' | 'join'>
       if (!(await isMemberNow(signIn))) await refuseOutsider(signIn)
       await refuse(signIn)
       const key = browser === null ? null : JSON.stringify([ownerIdOf(signIn), trustOf(identity), browser])
-      const id = brought !== null && canGoOnBy(brought.session, signIn) ? brought.session.id : await begunBy(key, tools)
+      const here = async () => {
+        const begun = await begunBy(key, tools)
+        return begun === signIn.unproven ? null : begun
+      }
+      const id = brought !== null && canGoOnBy(brought.session, signIn) ? brought.session.id : await here()
       const same = id === null ? null : await goOn(id, signIn)
       if (same !== null) return same
       const begun = await begin(signIn)
@@ -162,7 +167,7 @@ export function createStart(tools: StartTools): Pick<Sessions, 'start' | 'join'>
       const isFirst =
         key === null ||
         (await once.putOneTime('signed-in', key, { sessionId }, { lifetimeMs: TABS_MS, owner: sessionId }))
-      const first = isFirst ? null : await begunBy(key, tools)
+      const first = isFirst ? null : await here()
       const other = first === null ? null : await goOn(first, signIn)
       if (other === null) return begun
       // Two tabs at once: this one has not answered its browser yet.

@@ -31,6 +31,8 @@ export interface StoredSession {
   readonly checkedAtMs: number
   /** Whether the secrets hold a refresh token. */
   readonly isRefreshable: boolean
+  /** The key of the device that it is bound to, as JSON (`session/binding.ts`), which the store does not read; absent: to none. */
+  readonly bound?: string | undefined
 }
 
 /** What a refresh changes of a session. */
@@ -187,6 +189,11 @@ export interface SessionStore extends AuditStore, RecordStore, DerivedCalls {
    */
   update(sessionId: string, fields: RefreshedFields, before?: string): MaybePromise<boolean>
   /**
+   * Binds a session to a device, or changes what is kept of that, and notifies every other process. False, without a
+   * change, where the session is gone, or where what it has is not `before` (null: nothing).
+   */
+  bind(sessionId: string, bound: string, before: string | null): MaybePromise<boolean>
+  /**
    * A lease for one caller until `untilMs`, or until `update` or `release`; null for others, and for a session that is
    * gone. It goes by the store's own clock where there is one: only the time from `nowMs` counts. The row keeps it
    * until its holder reports a result: `left` says that the previous holder never did.
@@ -273,6 +280,7 @@ export type SignInStore = Pick<
   | 'list'
   | 'countSessions'
   | 'update'
+  | 'bind'
   | 'lease'
   | 'release'
   | 'touch'

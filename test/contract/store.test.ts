@@ -389,6 +389,32 @@ function keepsWhatAStoreKeeps(of: (folder: string) => () => NamedStore): void {
       expect(await store.findById('a')).toBeNull()
     }))
 
+  test('a session is bound to a device once, stays so at a refresh and a later sign-in, and every process hears of it', () =>
+    withStore(async (store, open) => {
+      const other = open()
+      await store.insert(storedSession('a'), { hash: 'h1', sessionId: 'a', host: 'x' })
+      await other.changesSince()
+      const boundAtOnce = await Promise.all([store.bind('a', 'one', null), other.bind('a', 'two', null)])
+      expect(boundAtOnce.filter(Boolean)).toHaveLength(1)
+      const bound = boundAtOnce[0] ? 'one' : 'two'
+      expect((await other.changesSince()).updated).toContain('a')
+      expect(await store.bind('a', 'another', null)).toBe(false)
+      expect(await store.bind('a', 'another', 'neither')).toBe(false)
+      expect(await other.findByHash('h1')).toEqual({ session: storedSession('a', { bound }), host: 'x' })
+      expect(await store.update('a', REFRESHED, storedSession('a').secrets)).toBe(true)
+      const later = storedSession('a', { ...REFRESHED, createdAtMs: 5 })
+      const before = { createdAtMs: storedSession('a').createdAtMs, shown: '{}', nowMs: 5, replaced: null }
+      expect(await store.signInAgain(later, { hash: 'h2', sessionId: 'a', host: 'x' }, before)).toBe(true)
+      expect(await other.findById('a')).toMatchObject({ bound, createdAtMs: 5 })
+      expect(await store.bind('a', 'changed', bound)).toBe(true)
+      expect((await store.list('home', { after: null, limit: 10 })).sessions).toMatchObject([{ bound: 'changed' }])
+      await store.remove('a')
+      expect(await store.bind('a', 'changed again', 'changed')).toBe(false)
+      expect(await store.bind('never', 'one', null)).toBe(false)
+      await store.insert(storedSession('b', { bound: 'as it came' }), { hash: 'h3', sessionId: 'b', host: 'x' })
+      expect(await store.findById('b')).toEqual(storedSession('b', { bound: 'as it came' }))
+    }))
+
   test('a session is found by the last eight sessions at its issuer that it came from, and by none once it is gone', () =>
     withStore(async store => {
       const ISSUER = 'https://id.example'

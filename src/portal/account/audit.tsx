@@ -310,6 +310,7 @@ function kindOf(event: AuditEvent): EventKindName {
 const PICTURES: Readonly<Record<EventKindName, string>> = {
   sign_in: 'M14 4h5v16h-5M4 12h10M10 8l4 4-4 4',
   sign_out: 'M10 4H5v16h5M10 12h10M16 8l4 4-4 4',
+  session: 'M4 5h16v10.500H4zM2.500 19h19M10 10.500h4v3h-4zM10.700 10.500V9a1.300 1.300 0 0 1 2.600 0v1.500',
   access: 'M3.5 12a8.500 8.500 0 1 0 17 0 8.500 8.500 0 0 0-17 0M6 6l12 12',
   token: 'M4 15a4 4 0 1 0 8 0 4 4 0 0 0-8 0M11 12l8-8M15.5 7.500l3 3',
   guest: 'M10 14a4 4 0 0 0 6 0l3-3a4 4 0 0 0-6-6l-1 1M14 10a4 4 0 0 0-6 0l-3 3a4 4 0 0 0 6 6l1-1',

@@ -1,4 +1,5 @@
 import { ADMIN_DE } from './admin/de.ts'
+import { DE_DEVICE } from './device.ts'
 import { DE_PASSKEYS } from './passkeys.ts'
 import type { Words } from './words.ts'
 
@@ -28,6 +29,7 @@ export const DE: Words = {
     'access.token': 'Dieser Zugangsschlüssel ist hier nicht gültig.',
     'access.password': 'Benutzername oder Passwort ist falsch.',
     'access.passkey': 'Der Passkey wurde nicht angenommen.',
+    'access.device': 'Der Nachweis dieses Geräts wurde nicht angenommen.',
     'access.proxy': 'Diese Abfrage ist nur vertrauenswürdigen Proxys erlaubt.',
     'oauth.request': 'Ein Programm hat um Zugriff gebeten, der in dieser Form nicht gewährt werden kann.',
     'access.origin': 'Diese Anfrage kam von einer Seite, die sie nicht stellen darf.',
@@ -116,6 +118,7 @@ export const DE: Words = {
   rememberOn: 'Auf diesem Gerät angemeldet bleiben',
 
   passkeys: DE_PASSKEYS,
+  device: DE_DEVICE,
 
   menu: 'Menü',
   accountMenu: 'Konto',

@@ -1,4 +1,5 @@
 import { ADMIN_EN } from './admin/en.ts'
+import { EN_DEVICE } from './device.ts'
 import { EN_PASSKEYS } from './passkeys.ts'
 import type { Words } from './words.ts'
 
@@ -25,6 +26,7 @@ export const EN: Words = {
   rememberOn: 'Keep me signed in on this device',
 
   passkeys: EN_PASSKEYS,
+  device: EN_DEVICE,
 
   menu: 'Menu',
   accountMenu: 'Account',

@@ -1,4 +1,5 @@
 import { ADMIN_ES } from './admin/es.ts'
+import { ES_DEVICE } from './device.ts'
 import { ES_PASSKEYS } from './passkeys.ts'
 import type { Words } from './words.ts'
 
@@ -28,6 +29,7 @@ export const ES: Words = {
     'access.token': 'Esta clave de aplicación no es válida aquí.',
     'access.password': 'El nombre de usuario o la contraseña no son correctos.',
     'access.passkey': 'La llave de acceso no se ha aceptado.',
+    'access.device': 'La prueba de este dispositivo no se ha aceptado.',
     'access.proxy': 'Solo un proxy de confianza puede preguntar esto.',
     'oauth.request': 'Un programa ha pedido acceso de una forma que no puede concederse.',
     'access.origin': 'Esta petición viene de una página que no puede hacerla.',
@@ -116,6 +118,7 @@ export const ES: Words = {
   rememberOn: 'Mantener la sesión iniciada en este dispositivo',
 
   passkeys: ES_PASSKEYS,
+  device: ES_DEVICE,
 
   menu: 'Menú',
   accountMenu: 'Cuenta',

@@ -1,4 +1,5 @@
 import { ADMIN_FR } from './admin/fr.ts'
+import { FR_DEVICE } from './device.ts'
 import { FR_PASSKEYS } from './passkeys.ts'
 import type { Words } from './words.ts'
 
@@ -28,6 +29,7 @@ export const FR: Words = {
     'access.token': 'Ce jeton n’est pas valide ici.',
     'access.password': 'Le nom d’utilisateur ou le mot de passe est incorrect.',
     'access.passkey': 'La clé d’accès n’a pas été acceptée.',
+    'access.device': 'La preuve de cet appareil n’a pas été acceptée.',
     'access.proxy': 'Seul un proxy de confiance peut demander cela.',
     'oauth.request': 'Un programme a demandé un accès sous une forme qui ne peut pas être acceptée.',
     'access.origin': 'Cette requête vient d’une page qui n’a pas le droit de la faire.',
@@ -116,6 +118,7 @@ export const FR: Words = {
   rememberOn: 'Rester connecté sur cet appareil',
 
   passkeys: FR_PASSKEYS,
+  device: FR_DEVICE,
 
   menu: 'Menu',
   accountMenu: 'Compte',

@@ -5,6 +5,7 @@ import type { PasswordFault } from '../../identity/passwords/password.ts'
 import type { ProviderState } from '../../identity/provider.ts'
 import { REASONS, type Reason } from '../../policy/reasons.ts'
 import type { AdminWords } from './admin/words.ts'
+import type { DeviceWords } from './device.ts'
 import type { PasskeyWords } from './passkeys.ts'
 
 /** Reasons that a user may read. */
@@ -102,6 +103,7 @@ export interface Words {
   readonly rememberOn: string
 
   readonly passkeys: PasskeyWords
+  readonly device: DeviceWords
 
   /** The button that opens the entries below, on a narrow screen. */
   readonly menu: string

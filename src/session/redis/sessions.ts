@@ -115,6 +115,9 @@ export function sessionsOver(
       const place = fields.sid === null ? '' : sidIndex(row, fields.sid)
       return (await run(scripts.UPDATE, [sessionId, place, before ?? '', ...refreshedFields(fields)])) === 1
     },
+    async bind(sessionId, bound, before) {
+      return (await ofSession(sessionId).run(scripts.BIND, [sessionId, bound, before ?? ''])) === 1
+    },
     async lease(sessionId, nowMs, untilMs) {
       const got = await ofSession(sessionId).run(scripts.LEASE, [sessionId, untilMs - nowMs, untilMs])
       return got === 1 ? 'taken' : got === 2 ? 'left' : null
@@ -274,6 +277,7 @@ function fieldsOf(session: StoredSession): readonly string[] {
     ...['place', placeOf(session), 'in_portal', portalIndex(session.portal)],
     ...['in_subject', subjectIndex(session.issuer, session.subject)],
     ...(session.sid === null ? [] : ['in_sid', sidIndex(session.issuer, session.sid)]),
+    ...(session.bound === undefined ? [] : ['bound', session.bound]),
   ]
 }
 
@@ -308,6 +312,7 @@ function parseStored(id: unknown, raw: unknown): StoredSession | null {
     lastSeenMs: time('seen'),
     checkedAtMs: time('checked'),
     isRefreshable: text('refreshable') === '1',
+    ...(fields.has('bound') ? { bound: text('bound') } : {}),
   }
   const times = session.createdAtMs + session.expiresAtMs + session.lastSeenMs + session.checkedAtMs
   return session.portal === '' || session.identity === '' || !Number.isFinite(times) ? null : session

@@ -20,6 +20,7 @@ export function delegateTo(run: Run): Omit<SessionStore, 'changesSince' | 'onWri
     list: (portal, page) => run(store => store.list(portal, page)),
     countSessions: (nowMs, portal) => run(store => store.countSessions(nowMs, portal)),
     update: (id, fields, before) => run(store => store.update(id, fields, before)),
+    bind: (id, bound, before) => run(store => store.bind(id, bound, before)),
     lease: (id, nowMs, untilMs) => run(store => store.lease(id, nowMs, untilMs)),
     release: (id, untilMs, leftOf) => run(store => store.release(id, untilMs, leftOf)),
     touch: seen => run(store => store.touch(seen)),

@@ -3,7 +3,7 @@
 import type { Database } from 'bun:sqlite'
 
 /** The layout that this version reads and writes; a database with a higher number was written by a newer Sallyport. */
-export const LAYOUT = 12
+export const LAYOUT = 13
 
 const FIRST = `
   CREATE TABLE sessions (
@@ -127,6 +127,11 @@ const TWELFTH = `
   CREATE TABLE accounts (id TEXT PRIMARY KEY, version INTEGER NOT NULL, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
 `
 
+/** The device that a session is bound to. */
+const THIRTEENTH = `
+  ALTER TABLE sessions ADD COLUMN bound TEXT;
+`
+
 const STEPS: readonly string[] = [
   FIRST,
   SECOND,
@@ -140,6 +145,7 @@ const STEPS: readonly string[] = [
   TENTH,
   ELEVENTH,
   TWELFTH,
+  THIRTEENTH,
 ]
 
 /** The layout number that a database says it has; 0 for an empty one. */

@@ -93,6 +93,7 @@ export const ADMIN_DE: AdminWords = {
   auditKinds: {
     sign_in: 'Anmeldungen',
     sign_out: 'Abmeldungen',
+    session: 'Gebundene Sitzungen',
     access: 'Abweisungen',
     token: 'Zugangsschlüssel',
     guest: 'Gastzugänge',
@@ -134,6 +135,10 @@ export const ADMIN_DE: AdminWords = {
       who === null
         ? `Anmeldungen wurden beendet, die dieses Portal nicht mehr annimmt${sessions(number)}`
         : `${who} wurde abgemeldet: Dieses Portal nimmt die Anmeldung nicht mehr an`,
+    'session.unproven': ({ who }) =>
+      `Eine Anfrage mit dem Cookie ${who === null ? 'einer Anmeldung' : `von ${who}`} kam ohne den Nachweis des Geräts`,
+    'session.theft': ({ who }) =>
+      `Ein anderes Gerät hat für eine Sitzung${who === null ? '' : ` von ${who}`} unterschrieben; die Sitzung wurde beendet`,
     'access.refused': ({ who, at: place }) => `${who ?? 'Jemand'} wurde${at(place)} abgewiesen`,
     'access.page_refused': ({ who }) => `${who ?? 'Jemand'} wurde auf einer Seite des Portals abgewiesen`,
     'access.step_up': ({ who, at: place }) => `${who ?? 'Jemand'} sollte sich${at(place)} erneut anmelden`,

@@ -88,6 +88,7 @@ export const ADMIN_EN: AdminWords = {
   auditKinds: {
     sign_in: 'Sign-ins',
     sign_out: 'Sign-outs',
+    session: 'Bound sessions',
     access: 'Refusals',
     token: 'Tokens',
     guest: 'Guest links',
@@ -121,6 +122,10 @@ export const ADMIN_EN: AdminWords = {
       who === null
         ? `Sign-ins that this portal no longer accepts were ended${sessions(number)}`
         : `${who} was signed out: this portal no longer accepts the sign-in`,
+    'session.unproven': ({ who }) =>
+      `A request with the cookie of ${who ?? 'someone'} came without the proof of the device`,
+    'session.theft': ({ who }) =>
+      `Another device signed for a session of ${who ?? 'someone'}, and the session was ended`,
     'access.refused': ({ who, at: place }) => `${who ?? 'Someone'} was refused${at(place)}`,
     'access.page_refused': ({ who }) => `${who ?? 'Someone'} was refused at a page of the portal`,
     'access.step_up': ({ who, at: place }) => `${who ?? 'Someone'} was asked to sign in again${at(place)}`,

@@ -94,6 +94,7 @@ export const ADMIN_ES: AdminWords = {
   auditKinds: {
     sign_in: 'Inicios de sesión',
     sign_out: 'Cierres de sesión',
+    session: 'Sesiones vinculadas',
     access: 'Rechazos',
     token: 'Claves de aplicación',
     guest: 'Enlaces de invitado',
@@ -130,6 +131,9 @@ export const ADMIN_ES: AdminWords = {
       who === null
         ? `Se cerraron sesiones que este portal ya no acepta${sessions(number)}`
         : `La sesión de ${who} se cerró: este portal ya no la acepta`,
+    'session.unproven': ({ who }) =>
+      `Una solicitud con la cookie de ${who ?? 'alguien'} llegó sin la prueba del dispositivo`,
+    'session.theft': ({ who }) => `Otro dispositivo firmó por una sesión de ${who ?? 'alguien'}, y la sesión se cerró`,
     'access.refused': ({ who, at: place }) => `Se denegó el acceso a ${who ?? 'alguien'}${at(place)}`,
     'access.page_refused': ({ who }) => `Se denegó a ${who ?? 'alguien'} el acceso a una página del portal`,
     'access.step_up': ({ who, at: place }) => `Se pidió a ${who ?? 'alguien'} que iniciara sesión de nuevo${at(place)}`,

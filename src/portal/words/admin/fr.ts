@@ -94,6 +94,7 @@ export const ADMIN_FR: AdminWords = {
   auditKinds: {
     sign_in: 'Connexions',
     sign_out: 'Déconnexions',
+    session: 'Sessions liées',
     access: 'Refus',
     token: 'Jetons',
     guest: 'Liens invités',
@@ -132,6 +133,10 @@ export const ADMIN_FR: AdminWords = {
       who === null
         ? `Des sessions que ce portail n’accepte plus ont été fermées${sessions(number)}`
         : `La session de ${who} a été fermée\u00a0: ce portail ne l’accepte plus`,
+    'session.unproven': ({ who }) =>
+      `Une requête avec le cookie de ${who ?? 'quelqu’un'} est arrivée sans la preuve de l’appareil`,
+    'session.theft': ({ who }) =>
+      `Un autre appareil a signé pour une session de ${who ?? 'quelqu’un'}, et la session a été fermée`,
     'access.refused': ({ who, at: place }) => `Accès refusé à ${who ?? 'quelqu’un'}${at(place)}`,
     'access.page_refused': ({ who }) => `Une page du portail a été refusée à ${who ?? 'quelqu’un'}`,
     'access.step_up': ({ who, at: place }) =>

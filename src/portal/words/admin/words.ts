@@ -22,6 +22,7 @@ export interface Told {
 export const EVENT_KINDS = [
   'sign_in',
   'sign_out',
+  'session',
   'access',
   'token',
   'guest',

@@ -116,6 +116,16 @@ redis.call('XADD', p .. 'changes', '*', 'updated', id)
 return 1
 `)
 
+/** id, the device that it is bound to, what it is bound to before or nothing → 1, or 0 when the session is gone or bound to another. */
+export const BIND = script(`
+local key = p .. 'session:' .. ARGV[1]
+if redis.call('EXISTS', key) == 0 then return 0 end
+if (redis.call('HGET', key, 'bound') or '') ~= ARGV[3] then return 0 end
+redis.call('HSET', key, 'bound', ARGV[2])
+redis.call('XADD', p .. 'changes', '*', 'updated', ARGV[1])
+return 1
+`)
+
 /** hash → its handle, the session's fields in pairs, and how long the handle lasts; nothing where there is none. Only reads. */
 export const FIND_BY_HASH = script(`
 local key = p .. 'handle:' .. ARGV[1]

@@ -37,6 +37,7 @@ interface SessionRow {
   readonly seen_ms: number
   readonly checked_ms: number
   readonly is_refreshable: number
+  readonly bound: string | null
 }
 
 interface HandleRow {
@@ -136,7 +137,7 @@ type Writes = Omit<SignInStore, keyof Reads> & OwnerWork
 function writesOn(database: Database, retryBusy: BusyRetry, changes: Changes): Writes {
   const insertSession = database.query(
     `INSERT INTO sessions (id, portal, issuer, subject, sid, identity, secrets, agent, client, is_remembered, created_ms,
-       expires_ms, seen_ms, checked_ms, is_refreshable) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+       expires_ms, seen_ms, checked_ms, is_refreshable, bound) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
   )
   const insertOne = (session: StoredSession) =>
     insertSession.run(
@@ -155,6 +156,7 @@ function writesOn(database: Database, retryBusy: BusyRetry, changes: Changes): W
       session.lastSeenMs,
       session.checkedAtMs,
       Number(session.isRefreshable),
+      session.bound ?? null,
     )
   const insertHandle = database.query(
     'INSERT INTO handles (hash, session_id, host, shown) SELECT ?1, id, ?3, ?4 FROM sessions WHERE id = ?2',
@@ -192,6 +194,7 @@ function writesOn(database: Database, retryBusy: BusyRetry, changes: Changes): W
     `UPDATE sessions SET identity = ?2, secrets = ?3, sid = ?4, checked_ms = ?5, is_refreshable = ?6, lease_ms = 0
      WHERE id = ?1`,
   )
+  const bindOne = database.query('UPDATE sessions SET bound = ?2 WHERE id = ?1 AND bound IS ?3')
   const isStill = database.query('SELECT 1 FROM sessions WHERE id = ?1 AND (?2 IS NULL OR secrets = ?2)')
   const leaseOf = database.query<{ readonly lease_ms: number }, [string]>('SELECT lease_ms FROM sessions WHERE id = ?')
   const setLease = database.query('UPDATE sessions SET lease_ms = ?2 WHERE id = ?1')
@@ -301,6 +304,13 @@ function writesOn(database: Database, retryBusy: BusyRetry, changes: Changes): W
         return true
       }).immediate,
     ),
+    bind: retryBusy(
+      database.transaction((sessionId: string, bound: string, before: string | null) => {
+        if (bindOne.run(sessionId, bound, before).changes === 0) return false
+        changes.tellUpdated(sessionId)
+        return true
+      }).immediate,
+    ),
     lease: retryBusy(
       database.transaction((sessionId: string, nowMs: number, untilMs: number): Lease | null => {
         const before = leaseOf.get(sessionId)?.lease_ms
@@ -370,5 +380,6 @@ function sessionOf(row: SessionRow): StoredSession {
     lastSeenMs: row.seen_ms,
     checkedAtMs: row.checked_ms,
     isRefreshable: row.is_refreshable !== 0,
+    ...(row.bound === null ? {} : { bound: row.bound }),
   }
 }

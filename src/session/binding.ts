@@ -1,0 +1,60 @@
+/** The device that a session is bound to (W3C Device Bound Session Credentials): what is kept of it, and which cookie proves it. */
+
+import { sha256 } from '../base/bytes.ts'
+import { cookieName, suffixedName, writeCookie } from './cookie.ts'
+
+/** A public key of P-256 (RFC 7518 §6.2.1). */
+export interface DeviceKey {
+  readonly x: string
+  readonly y: string
+}
+
+/** The device that a session is bound to, for as long as the session lasts. */
+export interface Binding {
+  readonly key: DeviceKey
+  /** Identifies the key (RFC 7638). */
+  readonly thumbprint: string
+  readonly boundAtMs: number
+  /** Where the device was when it last signed from another network than before. */
+  readonly network: string
+  /** The name of the cookie that proves the device: one for each session, so that two sessions of a browser do not overwrite each other's. */
+  readonly cookie: string
+}
+
+/** What a session's row says of its device; throws for what is not that. */
+export function parseBinding(sessionId: string, text: string): Binding {
+  const raw: unknown = JSON.parse(text)
+  if (typeof raw === 'object' && raw !== null && 'key' in raw && typeof raw.key === 'object' && raw.key !== null) {
+    const { key } = raw
+    const [thumbprint, boundAtMs, network] = ['thumbprint', 'boundAtMs', 'network'].map(name => Reflect.get(raw, name))
+    const [x, y] = [Reflect.get(key, 'x'), Reflect.get(key, 'y')]
+    const isKey = typeof x === 'string' && typeof y === 'string' && typeof thumbprint === 'string'
+    if (isKey && typeof boundAtMs === 'number' && typeof network === 'string') {
+      return Object.freeze({ key: { x, y }, thumbprint, boundAtMs, network, cookie: proofCookieName(sessionId) })
+    }
+  }
+  throw new TypeError('a device is kept in another form')
+}
+
+/** The text that `parseBinding` reads. */
+export function renderBinding({ key, thumbprint, boundAtMs, network }: Omit<Binding, 'cookie'>): string {
+  return JSON.stringify({ key: { x: key.x, y: key.y }, thumbprint, boundAtMs, network })
+}
+
+/** The same for a session that may become bound. It exists by HTTPS only. */
+export function proofCookieName(sessionId: string): string {
+  return suffixedName(cookieName('bound', true), sha256(sessionId))
+}
+
+/** The attributes of that cookie as the browser is told to expect them: they have to be those of Set-Cookie. */
+export const PROOF_ATTRIBUTES = 'Path=/; HttpOnly; Secure; SameSite=Lax'
+
+/**
+ * The Set-Cookie of a proof. In the browser it ends a tenth earlier than here, since clocks differ and answers take time: one that is
+ * over is never sent by a browser, which renews it instead.
+ */
+export function writeProof(name: string, value: string, lifetimeMs: number): string {
+  return writeCookie(name, value, true, Math.max(0, Math.round((lifetimeMs * IN_BROWSER) / 1000) * 1000))
+}
+
+const IN_BROWSER = 0.9
