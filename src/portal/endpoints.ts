@@ -9,6 +9,7 @@ import type { Accounts } from '../session/accounts/accounts.ts'
 import type { EndOthers } from '../session/accounts/end-others.ts'
 import type { Invitations } from '../session/accounts/invitations.ts'
 import type { Passkeys } from '../session/accounts/passkeys.ts'
+import type { Bindings } from '../session/bindings.ts'
 import type { ClockState } from '../session/clock-watch.ts'
 import type { ApiTokens } from '../session/credentials/api-tokens.ts'
 import type { GuestLinks } from '../session/credentials/guest-links.ts'
@@ -53,6 +54,7 @@ import { discardKept, showKept } from './replay/replay.tsx'
 import type { KeepTools } from './replay/stored-form.ts'
 import type { BeginTools } from './sign-in/begin.ts'
 import { callback } from './sign-in/callback.ts'
+import { bindsHere, type DeviceTools, registerDevice, renewDevice, waitForDevice } from './sign-in/device.tsx'
 import { sayPerson } from './sign-in/me.ts'
 import { type LoginTools, login, loginByForm } from './sign-in/sign-in.ts'
 import { redeemTicket } from './sign-in/ticket.ts'
@@ -74,10 +76,12 @@ export interface PortalTools extends FormTools, AuditTools {
     readonly passkeys: Passkeys
     readonly invitations: Invitations
     readonly endOthers: EndOthers
+    readonly bindings: Bindings
   }
   readonly pool: ProviderPool
   readonly publications: Publications
   readonly noteForm: PersonalFormTools['noteForm']
+  readonly noteDevice: DeviceTools['noteDevice']
   readonly noteStart: BeginTools['noteStart']
   readonly countForm: KeepTools['countForm']
   readonly chargeLogout: BackChannelTools['chargeLogout']
@@ -115,6 +119,9 @@ export const ENDPOINTS: readonly Endpoint[] = [
   { page: 'login', get: login, post: loginByForm, loading: 'step' },
   { page: 'callback', get: whereThatIs(isAnyCallback, callback), loading: 'step' },
   { page: 'enter', get: whereThatIs(ctx => !isPortalHost(ctx), redeemTicket), loading: 'step' },
+  { page: 'bind', get: portalNotFound, post: whereThatIs(bindsHere, registerDevice) },
+  { page: 'renew', get: portalNotFound, post: whereThatIs(bindsHere, renewDevice) },
+  { page: 'device', get: whereThatIs(bindsHere, waitForDevice), loading: 'step' },
   { page: 'logout', get: confirmSignOut, post: signOut, loading: 'action' },
   { page: 'provider-logout', get: goToProvider, loading: 'action' },
   { page: 'signed-out', get: signedOut },

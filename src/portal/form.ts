@@ -102,7 +102,7 @@ export function parseName(form: URLSearchParams): string | null {
 }
 
 /** What the browser says of the page that sends; null where it says nothing. */
-function isSameOrigin({ request: { headers }, origin: own }: PortalRequest): boolean | null {
+export function isSameOrigin({ request: { headers }, origin: own }: PortalRequest): boolean | null {
   const site = headers.get('sec-fetch-site')
   if (site !== null) return site === 'same-origin'
   const origin = headers.get('origin')

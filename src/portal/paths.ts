@@ -44,6 +44,9 @@ export type OwnPage =
   | 'token'
   | 'register'
   | 'scim'
+  | 'bind'
+  | 'renew'
+  | 'device'
 
 /** How long the line may be that goes with a request for a role. */
 export const LONGEST_ASK_TEXT = 200

@@ -81,6 +81,12 @@ export interface PortalRequest {
   readonly hasKeptForms: boolean
   /** This host's live session at this portal, or null. */
   readonly session: Session | null
+  /** The session of this browser's cookie whose device is not proven, or which is bound to none and has to be; null: none. */
+  readonly unproven: Session | null
+  /** Whether a proof of its device came that does not count any more. */
+  readonly hasStaleProof: boolean
+  /** Until when the device of `session` is proven; 0 where none has to be. */
+  readonly provenUntilMs: number
   /** Whether a route with this portal is served on a host. */
   serves(host: string): boolean
   /** What an address of a replaced proxy also needs; null for one of Sallyport's own addresses. */

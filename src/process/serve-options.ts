@@ -11,6 +11,7 @@ import type { Reloaded } from '../server/config/reload.ts'
 import type { InheritedSockets } from '../server/listen/inherited/sockets.ts'
 import type { AdminSources } from '../server/observe/admin-listener.ts'
 import type { ProcessView } from '../server/observe/process-view.ts'
+import type { BindingTimes } from '../session/bindings.ts'
 import type { MakeDraft } from '../session/sqlite/replacement.ts'
 import type { CheckApart } from './threads/ask-thread.ts'
 
@@ -45,6 +46,8 @@ export interface ServeOptions {
   readonly stallMemoryBytes?: number
   /** Which bodies go on unseen, for tests: every one that can, or none; those for which there is room when absent. */
   readonly unseen?: 'every' | 'none'
+  /** How long the proof of a device counts, for tests; sensible times when absent. */
+  readonly bindingTimes?: BindingTimes
   /** How long an HTTPS listener with replaced certificates continues. */
   readonly partingMs?: number
   /** For how long nothing may have come before listeners are closed, so that clients with kept connections have left them; absent: at once. */

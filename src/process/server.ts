@@ -43,6 +43,7 @@ import { createTracer } from '../server/observe/tracing/tracer.ts'
 import { createUntrusted } from '../server/observe/untrusted-proxy.ts'
 import { holdExpectations } from '../server/preview/expect.ts'
 import { createExplainRequest } from '../server/preview/explain-request.ts'
+import { createUnprovenNotes } from '../server/request/device.ts'
 import { createRespond } from '../server/request/errors/respond.ts'
 import { createPipelines } from '../server/request/pipeline.ts'
 import { createResets } from '../server/request/rapid-reset.ts'
@@ -134,6 +135,7 @@ export function openServer(options: ServeOptions, listening: () => Listening) {
     uses,
     rates,
     resets,
+    noteUnproven: createUnprovenNotes(sessions.bindings, { audit, ports: asked, metrics }),
     noteFirstUse: createFirstUses({ audit, tokens: sessions.tokens, ports: asked }),
     noteRequest: sparing.noteRequest,
     accessLog,
@@ -295,6 +297,7 @@ function openState(options: ServeOptions, { first, pool, inForce, current, meter
     keepAuditMs: () => inForce().audit.keepMs,
     auditLines: ports.log,
     isPatient: options.isPatient ?? false,
+    bindingTimes: options.bindingTimes,
     gate: { own: { id: `${gate} ${worker?.index ?? 1}`, gate, name: options.name ?? hostname() }, fingerprint },
   })
   const { audit, sessions } = state
@@ -362,6 +365,7 @@ function openPortal(
     publications: createPublications(outgoing),
     formWaitMs: options.formWaitMs ?? FORM_WAIT_MS,
     chargeLogout: chargeLogouts(rates, metrics),
+    noteDevice: what => metrics[what]++,
     noteForm: countForms(rates, metrics, processes),
     countForm: (name, client) => countUpload(bodies.flows, name, client),
     noteStart: countStarts(rates, { metrics, log: asked.log }, () => inForce().server.signIns, processes),

@@ -10,6 +10,7 @@ import type { Log, Ports } from '../base/ports.ts'
 import type { SessionsConfig } from '../config/keys/sessions.ts'
 import type { Config } from '../config/resolve/config.ts'
 import { membersOf } from '../policy/members.ts'
+import type { BindingTimes } from '../session/bindings.ts'
 import { fitsStore, KEY_NAME, openKey } from '../session/key.ts'
 import { limitsOf } from '../session/life.ts'
 import { type OpenSessions, openSessions, type SessionOptions } from '../session/open.ts'
@@ -41,6 +42,8 @@ export interface StateOptions {
   readonly auditLines?: Log
   /** Whether a database is awaited that cannot be opened now, for a disk that is full or broken; absent: that is thrown. */
   readonly isPatient?: boolean
+  /** How long the proof of a device counts; sensible times when absent. */
+  readonly bindingTimes?: BindingTimes | undefined
   /** Who this is to other gates of a server's store, and which file it runs; absent: no gate, as a command is none. */
   readonly gate?: SessionOptions['gate']
 }
@@ -82,6 +85,7 @@ export function openSessionState(
     auditLines,
     watch = null,
     isPatient,
+    bindingTimes,
     gate,
   } = options
   const { store: where } = config.sessions
@@ -120,6 +124,7 @@ export function openSessionState(
       ports,
       audit,
       ...asking,
+      ...(bindingTimes === undefined ? {} : { bindingTimes }),
       // One machine alone has a database of SQLite, and its processes follow one file.
       ...(gate === undefined ? {} : { gate: { ...gate, isAlone: where.kind !== 'redis' } }),
     })

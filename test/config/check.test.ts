@@ -19,7 +19,7 @@ import { ROUTE_LIST_CASES } from './checks/route-list-cases.ts'
 import { TLS_CASES } from './checks/tls-cases.ts'
 import { UPSTREAM_CASES } from './checks/upstream-cases.ts'
 import { WAY_CASES } from './checks/way-cases.ts'
-import { expectOne, type World } from './checks.ts'
+import { check, complete, expectOne, type World } from './checks.ts'
 
 /** A code, what is wrong, and a fragment with «…» around what the caret has to underline. */
 type Case = readonly [code: DiagnosticCode, title: string, fragment: string, world?: World]
@@ -486,6 +486,11 @@ const CASES: readonly Case[] = [
     portal('«bind_tickets» = true\n[portals.home.roles]\nuser = { any = true }'),
   ],
   [
+    'portal.bind_sessions',
+    'sessions bound by plain HTTP',
+    `${at('"http://auth.localhost:8080"\n«bind_sessions» = true')}\n${onHost('"app.localhost"')}`,
+  ],
+  [
     'portal.shared_host',
     'an application where people sign in for others',
     `${portal('url = «"https://auth.example.com"»\n[portals.home.roles]\nuser = { any = true }\n')}${allowing('["user"]')}\n[[routes]]\nhost = "auth.example.com"\nupstream = "http://wiki"\nallow = "public"\n`,
@@ -824,4 +829,19 @@ test('an empty file is refused, so that a save that is only half done is not tak
     readBytes: () => new Uint8Array(),
   })
   expect(result.ok ? [] : result.diagnostics.map(({ code }) => code)).toEqual(['route.none'])
+})
+
+test('bind_sessions is refused where cookies go over plain HTTP, and where nobody signs in', () => {
+  const people = {
+    '/etc/sallyport/people.htpasswd': 'ada:$2y$12$abcdefghijklmnopqrstuuVYVvCVmZNqhpgWzXvWoK2gXkzC4kCqS',
+  }
+  for (const [lines, world] of [
+    ['providers = ["id"]\ninsecure_cookies = true', {}],
+    ['htpasswd = "people.htpasswd"', { files: people }],
+  ] as const) {
+    const text = `[portals.home]\n${lines}\nbind_sessions = true\nroles.user = { any = true }`
+    const result = check(complete(text), world)
+    const codes = (result.ok ? [] : result.diagnostics).map(found => found.code)
+    expect([lines, codes.includes('portal.bind_sessions')]).toEqual([lines, true])
+  }
 })

@@ -14,6 +14,7 @@ import type { RunningServer } from '../../src/process/serve-options.ts'
 import { openSessionState } from '../../src/process/session-state.ts'
 import type { CheckApart } from '../../src/process/threads/ask-thread.ts'
 import type { AcmeTimers } from '../../src/server/acme/order.ts'
+import type { BindingTimes } from '../../src/session/bindings.ts'
 import { patienceMs, quietPorts } from './clock.ts'
 import { temporaryFolder } from './folder.ts'
 import { plant, plantEnvironment, plantingRandom, plantSecretsOf } from './log/planted.ts'
@@ -82,6 +83,8 @@ export interface GateOptions {
   readonly askAgainMs?: number
   /** Files in the gate's folder, by their names. */
   readonly files?: Readonly<Record<string, string>>
+  /** How long the proof of a device counts, and its challenge. */
+  readonly bindingTimes?: BindingTimes
   /** How long an HTTPS listener whose certificates were replaced goes on. */
   readonly partingMs?: number
   /** How long nothing may have come before a stop closes its listeners; absent: at once. */
@@ -158,6 +161,7 @@ export async function startGate(toml: string, options: GateOptions = {}): Promis
       ...(options.recheckMs === undefined ? {} : { recheckMs: options.recheckMs }),
       ...(options.checkApart === undefined ? {} : { checkApart: options.checkApart }),
       ...(options.acmeTimers === undefined ? {} : { acmeTimers: options.acmeTimers }),
+      ...(options.bindingTimes === undefined ? {} : { bindingTimes: options.bindingTimes }),
       ...(options.quietMs === undefined ? {} : { quietMs: options.quietMs }),
       ...(options.name === undefined ? {} : { name: options.name }),
       ...(options.partingMs === undefined ? {} : { partingMs: options.partingMs }),

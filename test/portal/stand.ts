@@ -140,6 +140,7 @@ export async function openStand(over: Partial<PortalConfig> = {}, hosts = [KUMA,
     pool,
     publications: createPublications({ ...ports, resolve: async () => [] }),
     chargeLogout: chargeLogouts(createRates(ports.now), createMetrics()),
+    noteDevice: () => undefined,
     noteForm: countForms(createRates(ports.now), createMetrics(), 1),
     countForm: () => ({ enter: () => ({ given: () => undefined, leave: () => undefined }) }),
     noteStart: countStarts(

@@ -37,6 +37,7 @@ export function checkPortals(root: RootTable, report: Report): void {
     }
     checkRequests(name, portal, root, report)
     checkMembers(name, portal, root, report)
+    checkBinding(name, portal, report)
     if (portal.values.bind_tickets === true && portal.values.url === null) {
       const message = 'a portal without a url gives no tickets'
       report.warn([...portal.at, 'bind_tickets'], 'portal.bind_tickets', message, { hint: 'remove it', part: 'key' })
@@ -73,6 +74,25 @@ function checkRequests(name: string, portal: PortalTable, root: RootTable, repor
   ) {
     const hint = 'say in a route who may open it: allow = ["family"]'
     report.warn([...portal.at, 'requests'], 'portal.requests', 'no route lets anybody in by a role', {
+      hint,
+      part: 'key',
+    })
+  }
+}
+
+/** Browsers bind sessions by HTTPS alone, and there have to be sessions. */
+function checkBinding(name: string, { at, values }: PortalTable, report: Report): void {
+  const { bind_sessions: binding, insecure_cookies: isInsecure, url, providers } = values
+  if (!binding) return
+  const place = [...at, 'bind_sessions']
+  if (isInsecure === true || url?.scheme === 'http') {
+    const hint = 'remove it until people come by https://, without insecure_cookies'
+    const message = `browsers bind no session over plain HTTP, which [portals.${name}] is for`
+    report.mistake(place, 'portal.bind_sessions', message, { hint, part: 'key' })
+  }
+  if (providers?.length === 0 || providers === null) {
+    const hint = 'remove it: passwords and tokens are asked for no device'
+    report.mistake(place, 'portal.bind_sessions', 'nobody signs in at this portal, so there is nothing to bind', {
       hint,
       part: 'key',
     })

@@ -8,7 +8,19 @@ import { duration } from '../values/duration.ts'
 import { parseContact, parseEmail, parseEmailDomain } from '../values/email.ts'
 import { parseCallbackPath } from '../values/path.ts'
 import { zone } from '../values/times.ts'
-import { boolean, build, integer, list, parsed, type Type, text, wrongKind } from '../values/value.ts'
+import {
+  boolean,
+  build,
+  choice,
+  either,
+  integer,
+  list,
+  mapped,
+  parsed,
+  type Type,
+  text,
+  wrongKind,
+} from '../values/value.ts'
 import { compat } from './compat.ts'
 import { type Allow, type AllowValue, allow, buildMembers } from './routes.ts'
 import { PERSON, withProvider } from './rules.ts'
@@ -189,6 +201,12 @@ export const GUEST_LINKS = {
 /** `guest_links` of a portal. */
 export type GuestLinksConfig = Built<typeof GUEST_LINKS>
 
+/** `bind_sessions` of a portal: null where nothing is bound. */
+const binding: Type<'offered' | 'required' | null> = mapped(
+  either(raw => raw.kind === 'boolean', boolean, choice(['required'])),
+  value => (value === false ? null : value === true ? 'offered' : value),
+)
+
 /** Who may have a session: what `allow` of a route takes, but for `"public"`. */
 const members: Type<Exclude<AllowValue, { readonly kind: 'public' }>, Exclude<Allow, { readonly kind: 'public' }>> = {
   label: '`"authenticated"`, role, rule, or a list of roles and rules',
@@ -276,6 +294,12 @@ export const PORTAL = {
     false,
     true,
     'Takes the ticket by which this portal signs a browser in at another host only from the network that it was given to (IPv4 /24, IPv6 /64). If browsers reach one host by IPv4 and the other by IPv6, no user can sign in.',
+  ),
+  bind_sessions: defaulted(
+    binding,
+    false,
+    true,
+    'Binds each sign-in to a key in the device, where the browser can (Chrome): a copied cookie is of no use after ten minutes. Other browsers go on as without; with `"required"` they are refused. Not for plain HTTP, API tokens, MCP clients and guest links.',
   ),
   personal_tokens: defaulted(
     boolean,

@@ -5,6 +5,7 @@
 import type { Child } from 'hono/jsx'
 import { GateError } from '../../base/errors.ts'
 import { prefersPage } from '../../route/page-load.ts'
+import { type Bindings, isBound, type Unproven } from '../../session/bindings.ts'
 import type { GrantsDocument } from '../../session/grants/document.ts'
 import type { Grants } from '../../session/grants/grants.ts'
 import type { Session, SessionEntry } from '../../session/session.ts'
@@ -15,7 +16,7 @@ import { wordsFor } from '../language.ts'
 import { AdminTabs, type Tabs } from '../pages/admin-tabs.tsx'
 import { detailOf, hasSeveral, isSamePerson, nameOf } from '../pages/person.ts'
 import { OwnRoles } from '../pages/requests.tsx'
-import { Time } from '../pages/time.tsx'
+import { momentOf, Time } from '../pages/time.tsx'
 import { type MenuEntry, SearchField, WidePage } from '../pages/wide-page.tsx'
 import { isPortalHost, ownPath } from '../paths.ts'
 import { askedFacts, type PortalRequest, readQuery } from '../portal.ts'
@@ -29,7 +30,10 @@ import { hasPeople } from './people.tsx'
 
 export interface SessionTools extends SignOutTools {
   readonly trail: { isOfOnePortal(): boolean }
-  readonly sessions: SignOutTools['sessions'] & { readonly grants: Pick<Grants, 'of'> }
+  readonly sessions: SignOutTools['sessions'] & {
+    readonly grants: Pick<Grants, 'of'>
+    readonly bindings: Pick<Bindings, 'unprovenOf'>
+  }
 }
 
 /** Sessions shown at a time, and how many are looked through for them before the rest waits for a click. */
@@ -75,10 +79,13 @@ export async function showSessions(ctx: PortalRequest, tools: SessionTools, sess
   return pageAnswer(words, ctx.portal.brand, page, 200, {}, 'nothing', null, isAll ? 'admin' : null)
 }
 
-/** The same with the names of the applications that each has a cookie for: every host but the one where people sign in. */
+/**
+ * The same with the names of the applications that each has a cookie for: every host but the one where people sign in; and with the
+ * last request that brought its cookie without the proof of its device.
+ */
 async function withUses(
   ctx: PortalRequest,
-  { sessions }: SignOutTools,
+  { sessions }: SessionTools,
   entries: readonly SessionEntry[],
   asks: Session,
 ): Promise<readonly ShownSession[]> {
@@ -86,7 +93,8 @@ async function withUses(
   return Promise.all(
     entries.map(async entry => {
       const hosts = (await sessions.hostsOf(entry.session.id)).filter(host => host !== ctx.portal.url?.host)
-      return { ...entry, used: hosts.map(host => names.get(host) ?? host).sort() }
+      const unproven = isBound(entry.session) ? await sessions.bindings.unprovenOf(entry.session.id) : null
+      return { ...entry, used: hosts.map(host => names.get(host) ?? host).sort(), unproven }
     }),
   )
 }
@@ -181,6 +189,7 @@ function textsOf({ session, agent, client }: SessionEntry): readonly string[] {
 /** A session, with the names of the applications that it has opened. */
 interface ShownSession extends SessionEntry {
   readonly used: readonly string[]
+  readonly unproven: Unproven | null
 }
 
 /** What the page shows. */
@@ -251,7 +260,7 @@ function SessionsPage(view: SessionsView) {
 }
 
 function Row({ entry, view }: { readonly entry: ShownSession; readonly view: SessionsView }) {
-  const { session, agent, client, lastSeenMs, used } = entry
+  const { session, agent, client, lastSeenMs, used, unproven } = entry
   const isThis = session.id === view.own.id
   // The address of this very device says nothing of another one.
   const isUsual =
@@ -265,6 +274,8 @@ function Row({ entry, view }: { readonly entry: ShownSession; readonly view: Ses
       <div>
         <h2>
           {view.all === null ? device : name} {isThis ? <span class="tag">{words.thisDevice}</span> : null}
+          {isBound(session) ? ' ' : null}
+          {isBound(session) ? <span class="tag">{isThis ? words.device.bound : words.device.boundThere}</span> : null}
         </h2>
         <p class="soft small">
           {view.all === null ? null : (
@@ -280,6 +291,9 @@ function Row({ entry, view }: { readonly entry: ShownSession; readonly view: Ses
         </p>
         {used.length === 0 ? null : (
           <p class="soft small">{`${words.applicationsUsed} ${new Intl.ListFormat(words.lang).format(used)}`}</p>
+        )}
+        {unproven === null ? null : (
+          <p class="small">{words.device.unproven(momentOf(unproven.atMs, words), unproven.client)}</p>
         )}
       </div>
       <Form proof={view.proof} act="end" id={session.id} all={view.all}>

@@ -13,6 +13,8 @@ export interface EntryJson {
   readonly device: string
   readonly address: string
   readonly is_remembered: boolean
+  /** Present where it is bound to a device. */
+  readonly is_bound?: true
   readonly signed_in_at: string
   readonly last_used_at: string
   readonly expires_at: string
@@ -31,6 +33,7 @@ export function describeEntry({ session, agent, client, lastSeenMs }: SessionEnt
     device: agent,
     address: client,
     is_remembered: isRemembered,
+    ...(session.bound === undefined ? {} : { is_bound: true }),
     signed_in_at: new Date(createdAtMs).toISOString(),
     last_used_at: new Date(lastSeenMs).toISOString(),
     expires_at: new Date(expiresAtMs).toISOString(),

@@ -21,6 +21,7 @@ import { type BeginTools, begin } from './begin.ts'
 import { choosePage, chooseProvider, codePage, handedOn } from './choose.tsx'
 import type { Destination } from './destination.ts'
 import { openDestination } from './destination.ts'
+import { type DeviceTools, dropStaleProof } from './device.tsx'
 import { FailedSignIn } from './failed-sign-in.ts'
 import { keepFragment } from './fragment.tsx'
 import { refuseLoginLoop } from './login-loop.ts'
@@ -39,7 +40,8 @@ import { waitToBeSeen } from './wait-to-be-seen.tsx'
 export interface LoginTools extends BeginTools, FormTools, UserTools, AuditTools {
   readonly ports: BeginTools['ports'] & Pick<Ports, 'log'>
   readonly seal: BeginTools['seal']
-  readonly sessions: BeginTools['sessions'] & { readonly accounts: Accounts; readonly passkeys: Passkeys }
+  readonly sessions: BeginTools['sessions'] &
+    DeviceTools['sessions'] & { readonly accounts: Accounts; readonly passkeys: Passkeys }
 }
 
 /**
@@ -54,6 +56,8 @@ export async function login(ctx: PortalRequest, tools: BeginTools): Promise<Resp
   const query = readQuery(ctx)
   const refusal = plainHttpFailure(ctx, parseReturnTo(query.get('return')), query)
   if (refusal !== null) throw refusal
+  const stale = dropStaleProof(ctx)
+  if (stale !== null) return stale
   const fragment = keepFragment(ctx, query)
   if (fragment !== null) return fragment
   const isSwitch = query.get('switch') === '1'

@@ -1,13 +1,16 @@
 /** The end of a sign-in: starts the session, sets its cookie, and redirects. */
 
 import type { Identity } from '../../identity/identity.ts'
-import type { SessionSecrets } from '../../session/session.ts'
+import type { Session, SessionSecrets } from '../../session/session.ts'
 import { sessionFacts } from '../../session/session-facts.ts'
+import { canGoOnBy } from '../../session/sign-in-claims.ts'
+import { redirectAnswer } from '../answer.ts'
 import { type AuditTools, askedFacts, type PortalRequest } from '../portal.ts'
 import { ownerCookie, ownerOf } from '../replay/page-owner.ts'
 import { describeAgent } from '../user-agent.ts'
 import type { BeginTools } from './begin.ts'
 import type { Destination } from './destination.ts'
+import { type DeviceTools, offerDevice, REGISTRATION, tellUnproven, waitingAddress } from './device.tsx'
 import { lastUsedCookies } from './last-provider.ts'
 import { countLogin } from './login-loop.ts'
 import { broughtBy, completeSignIn, cookieLifetimeMs, sessionCookie } from './ticket.ts'
@@ -18,7 +21,7 @@ import { broughtBy, completeSignIn, cookieLifetimeMs, sessionCookie } from './ti
  */
 export async function startSession(
   ctx: PortalRequest,
-  tools: BeginTools & AuditTools,
+  tools: BeginTools & AuditTools & Pick<DeviceTools, 'sessions'>,
   { identity, secrets, shownAtS = null, destination, isRemembered, browser, setCookies = [] }: SignedIn,
 ): Promise<Response> {
   const { session, token } = await tools.sessions.start({
@@ -31,6 +34,7 @@ export async function startSession(
     agent: describeAgent(ctx.request.headers.get('user-agent')),
     client: ctx.clientAddress,
     brought: broughtBy(ctx),
+    unproven: ctx.unproven?.id ?? null,
     browser,
   })
   await tools.audit.keep('sign_in', { ...askedFacts(ctx), ...sessionFacts(session) })
@@ -38,16 +42,38 @@ export async function startSession(
     await tools.sessions.end(ctx.session.id)
     tools.audit.note('sign_out.replaced', { ...askedFacts(ctx), ...sessionFacts(ctx.session) })
   }
+  await endUnproven(ctx, tools, session)
   const lifetimeMs = cookieLifetimeMs(ctx, session, tools.ports.now())
   const count = destination.kind === 'here' ? [await countLogin(ctx, tools, destination.path)] : []
   const owner = ctx.hasKeptForms ? [await ownerCookie(ctx, tools, ownerOf(session), lifetimeMs)] : []
-  return completeSignIn(ctx, tools, destination, session, [
+  const offer = await offerDevice(ctx, tools, session)
+  const cookies = [
     sessionCookie(ctx, token, lifetimeMs),
     ...count,
     ...owner,
     ...lastUsedCookies(ctx, identity.provider),
     ...setCookies,
-  ])
+    ...(offer === null ? [] : [offer.proof]),
+  ]
+  if (offer === null) return completeSignIn(ctx, tools, destination, session, cookies)
+  const answer =
+    ctx.portal.bindSessions === 'required'
+      ? redirectAnswer(303, await waitingAddress(ctx, tools, destination), cookies)
+      : await completeSignIn(ctx, tools, destination, session, cookies, offer.provenUntilMs)
+  answer.headers.set(REGISTRATION, offer.registration)
+  return tellUnproven(ctx, tools, session, answer)
+}
+
+/** The same person’s session that this browser could not prove any more: this sign-in takes its place. */
+async function endUnproven(
+  ctx: PortalRequest,
+  { sessions, audit }: Pick<BeginTools, 'sessions'> & AuditTools,
+  session: Session,
+): Promise<void> {
+  const { unproven } = ctx
+  if (unproven === null || unproven.id === session.id || !canGoOnBy(unproven, session)) return
+  await sessions.end(unproven.id)
+  audit.note('sign_out.replaced', { ...askedFacts(ctx), ...sessionFacts(unproven) })
 }
 
 interface SignedIn {

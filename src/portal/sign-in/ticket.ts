@@ -5,6 +5,7 @@ import { GateError } from '../../base/errors.ts'
 import { neighbourhoodOf } from '../../base/net.ts'
 import type { Ports } from '../../base/ports.ts'
 import { parseReturnTo, type SafeReturnTo } from '../../route/return-to.ts'
+import type { Bindings } from '../../session/bindings.ts'
 import { cookieName, readCookie, writeCookie } from '../../session/cookie.ts'
 import type { Sealer } from '../../session/seal.ts'
 import type { Brought, Session, Sessions } from '../../session/session.ts'
@@ -23,7 +24,7 @@ import { checkWindowItself } from './top-level-window.ts'
 
 export interface TicketTools {
   readonly ports: Pick<Ports, 'now' | 'random'>
-  readonly sessions: Sessions
+  readonly sessions: Sessions & { readonly bindings: Bindings }
   readonly seal: Sealer
 }
 
@@ -67,13 +68,17 @@ export function checkTraveller(ctx: PortalRequest, destination: Destination): vo
   if (destination.kind === 'away') checkWindowItself(ctx)
 }
 
-/** Sends a signed-in browser on: at once on this host, with a single-use ticket to another. Throws as `checkTraveller`. */
+/**
+ * Sends a signed-in browser on: at once on this host, with a single-use ticket to another, which takes the device of a bound session
+ * as proven for as long as it is proven here. Throws as `checkTraveller`.
+ */
 export async function completeSignIn(
   ctx: PortalRequest,
   tools: TicketTools,
   destination: Destination,
   session: Session,
   setCookies: readonly string[] = [],
+  provenUntilMs = ctx.provenUntilMs,
 ): Promise<Response> {
   if (destination.kind === 'here') return redirectToDestination(ctx, destination.path, setCookies)
   checkTraveller(ctx, destination)
@@ -88,6 +93,7 @@ export async function completeSignIn(
     isRemembered: session.isRemembered,
     owner: ownerOf(session),
     network: neighbourhoodOf(ctx.clientAddress),
+    ...(provenUntilMs === 0 ? {} : { provenUntilMs }),
   }
   await Promise.all([
     tools.sessions.putOneTime('ticket', ticket, given, { lifetimeMs: TICKET_LIFETIME_MS, owner: session.id }),
@@ -143,7 +149,18 @@ export async function redeemTicket(ctx: PortalRequest, tools: EnterTools): Promi
     sessionCookie(ctx, token, lifetimeMs),
     await countLogin(ctx, tools, kept.path),
     ...(ctx.hasKeptForms ? [await ownerCookie(ctx, tools, kept.owner, lifetimeMs)] : []),
+    ...(await proofBy(ctx, tools, kept)),
   ])
+}
+
+/** The proof of the device for this host, as long as it counts where the ticket was given. */
+async function proofBy(
+  { portal, target }: PortalRequest,
+  { sessions, ports }: EnterTools,
+  { sessionId, provenUntilMs = 0 }: Ticket,
+): Promise<readonly string[]> {
+  if (portal.bindSessions === null || provenUntilMs <= ports.now()) return []
+  return [await sessions.bindings.proofFor(sessionId, target.host, provenUntilMs)]
 }
 
 /** The way to the place of a ticket that has come too late: on, where this browser is signed in meanwhile, else by way of the portal. */
@@ -200,6 +217,8 @@ interface Ticket extends TicketDestination {
   readonly isRemembered: boolean
   readonly owner: string
   readonly network: string
+  /** Until when the device of a bound session is proven; absent where it need not be. */
+  readonly provenUntilMs?: number
 }
 
 function parsePlace(value: unknown): TicketDestination | null {
@@ -220,7 +239,9 @@ function parseTicket(value: unknown): Ticket | null {
   const isRemembered = Reflect.get(value, 'isRemembered') === true
   if (typeof sessionId !== 'string' || typeof shown !== 'string' || typeof expiresAtMs !== 'number') return null
   if (typeof owner !== 'string' || typeof network !== 'string') return null
-  return { ...place, sessionId, shown, expiresAtMs, isRemembered, owner, network }
+  const provenUntilMs: unknown = Reflect.get(value, 'provenUntilMs')
+  const proven = typeof provenUntilMs === 'number' ? { provenUntilMs } : {}
+  return { ...place, sessionId, shown, expiresAtMs, isRemembered, owner, network, ...proven }
 }
 
 function ticketError(why: string): GateError {

@@ -120,6 +120,7 @@ export function* compileSteps(config: Config, fingerprint: string, pool: Upstrea
     compat: [...portals.values()].find(({ compat }) => compat !== null) ?? null,
     guarded: compileHostTable(guardedByHost(routes), guardedByHost(deeper)),
     wantsAccess: new Set(config.routes.flatMap(route => (passesAccess(route) ? (route.portal ?? []) : []))),
+    bindings: bindingsOf(config),
     trusted: compileNetworks(config.server.trustedProxies),
     rate: compileRate(config.server.rate, 'server'),
     resets: config.tls?.http2 === true ? compileRate(config.server.resets, 'max_resets') : null,
@@ -127,6 +128,13 @@ export function* compileSteps(config: Config, fingerprint: string, pool: Upstrea
     clientField,
     fateOf: compileFieldFates(new Set(names.flat()), config.server.trustedFields, clientField),
   })
+}
+
+function bindingsOf({ portals }: Config): Snapshot['bindings'] {
+  const binding = [...portals].flatMap(([name, { bindSessions }]) =>
+    bindSessions === null ? [] : [[name, bindSessions] as const],
+  )
+  return binding.length === 0 ? null : new Map(binding)
 }
 
 function tableEntry(value: GateRoute): TableEntry<GateRoute> {

@@ -53,6 +53,8 @@ export interface Snapshot {
   readonly guarded: HostTable<readonly GateRoute[]>
   /** Names of portals of which an application is to have the provider's access token. */
   readonly wantsAccess: ReadonlySet<string>
+  /** The portals that bind sessions to devices, by name, and whether they have to be; null: none does. */
+  readonly bindings: ReadonlyMap<string, NonNullable<PortalConfig['bindSessions']>> | null
   readonly trusted: NetworkSet
   /** In which field those say where the client is; lower case. */
   readonly clientField: string

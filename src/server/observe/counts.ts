@@ -26,6 +26,11 @@ export interface Metrics {
   readonly cut: Record<'stalled' | 'memory', number>
   reloads: number
   reloadsRefused: number
+  /** Sessions that were bound to a device, proofs of devices that were taken, requests without one, and proofs by another device. */
+  bound: number
+  proofs: number
+  unproven: number
+  thefts: number
 }
 
 /** Counts of a process that has just started: all are nothing. */
@@ -46,6 +51,10 @@ export function createMetrics(): Metrics {
     cut: { stalled: 0, memory: 0 },
     reloads: 0,
     reloadsRefused: 0,
+    bound: 0,
+    proofs: 0,
+    unproven: 0,
+    thefts: 0,
   }
 }
 
@@ -84,6 +93,14 @@ export function countFamilies(metrics: Metrics): readonly Family[] {
     counter('memory_cut', 'Answers and uploads cut to stay within stall_memory.', metrics.cut.memory),
     counter('reloads', 'Configurations taken over.', metrics.reloads),
     counter('reloads_refused', 'Configurations refused for their mistakes.', metrics.reloadsRefused),
+    counter('sessions_bound', 'Sessions that were bound to a device.', metrics.bound),
+    counter('session_proofs', 'Proofs by which devices renewed their sessions.', metrics.proofs),
+    counter(
+      'session_unproven',
+      'Noted requests that brought the cookie of a bound session without the proof of its device.',
+      metrics.unproven,
+    ),
+    counter('session_thefts', 'Bound sessions that ended, since another device signed for them.', metrics.thefts),
   ]
 }
 

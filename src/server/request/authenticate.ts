@@ -5,6 +5,7 @@ import type { Denial } from '../../policy/policy.ts'
 import type { Session } from '../../session/session.ts'
 import { type Located, sessionToken, type Targeted } from './context.ts'
 import { type Credential, type CredentialTools, findCredential } from './credential.ts'
+import { type DeviceTools, holdToDevice } from './device.ts'
 import type { PipelineTools } from './tools.ts'
 
 /** Who asks, as far as that matters at its route. */
@@ -21,7 +22,7 @@ export interface Who {
 
 const NOBODY: Who = Object.freeze({ session: null, denial: null, isOutsider: false, by: 'cookie' })
 
-type Tools = CredentialTools & Pick<PipelineTools, 'sessions'>
+type Tools = CredentialTools & Pick<PipelineTools, 'sessions'> & DeviceTools
 
 /**
  * Third step: who asks. By a token or a password where the route accepts one, otherwise by this host's cookie, which
@@ -42,11 +43,13 @@ function byCookie(session: Session | null): Who {
   return session === null ? NOBODY : { session, denial: null, isOutsider: false, by: 'cookie' }
 }
 
-/** The session of this browser's cookie for the host, of any portal. Throws `session.store`. */
+/** The session of this browser's cookie for the host, of any portal, as far as its device is proven. Throws `session.store`. */
 export function findByCookie(
   context: Targeted,
-  { sessions }: Pick<PipelineTools, 'sessions'>,
+  tools: Pick<PipelineTools, 'sessions'> & DeviceTools,
 ): MaybePromise<Session | null> {
   const token = sessionToken(context)
-  return token === null ? null : sessions.find(token, context.target.host)
+  if (token === null) return null
+  const found = tools.sessions.find(token, context.target.host)
+  return context.snapshot.bindings === null ? found : andThen(found, holdToDevice, context, tools)
 }

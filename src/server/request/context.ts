@@ -71,7 +71,8 @@ export interface RequestContext extends Seldom {}
  * - `locate.ts`: `target`, `portal`, `compat`, `match`, `route`. For a forward-auth question `verify/question.ts` does. It
  *   makes `request` and `sent` those of the request in question, and sets `question` to the form of the answer.
  * - `limit.ts`: `asked`, while nothing has been taken out of `sent`.
- * - `authenticate.ts`, by `credential.ts`: `token`, and `sent` without an Authorization that Sallyport judges.
+ * - `authenticate.ts`, by `credential.ts`: `token`, and `sent` without an Authorization that Sallyport judges; by
+ *   `device.ts`, where sessions are bound: `unproven`, `hasStaleProof`, `provenUntilMs`.
  * - `decide.ts`: `session`, the user that the request continues as; `elsewhere`; `isPrivate`; `mentions`.
  * - `respond.ts`: `grant`; by `proxy-request.ts`, `isForwarded`. At a portal, `session`. With `record.ts`, `reason`.
  *
@@ -110,6 +111,12 @@ export class RequestContext extends HttpExchange {
   match: Match<GateRoute> | null = null
   /** The session that was found, of any portal; null: anonymous. */
   found: Session | null = null
+  /** The session of its cookie that does not count, since no device has proven it; null for nearly all. */
+  unproven: Session | null = null
+  /** Whether it brought a proof that does not count any more. */
+  hasStaleProof = false
+  /** Until when the device of its session is proven; 0 where none has to be. */
+  provenUntilMs = 0
   /** What it gets, once it is allowed. */
   grant: CompiledGrant | null = null
   /** Whether it was counted for the person who asks. */

@@ -2,6 +2,7 @@
 
 import type { GateError } from '../../base/errors.ts'
 import { andThen, type MaybePromise } from '../../base/maybe-promise.ts'
+import { ownPath } from '../../portal/paths.ts'
 import { isOvertaken } from '../../proxy/lifetime/exchanges.ts'
 import type { Trace } from '../observe/tracing/tracer.ts'
 import { during } from '../observe/tracing/tracer.ts'
@@ -126,10 +127,19 @@ function inItsTongue(response: Response | undefined, context: RequestContext): M
   return response !== undefined && isToldByGrpc(context) ? tellGrpc(response) : response
 }
 
+const RENEWAL = ownPath('renew')
+
 /** The steps of a client's request: where it leads, and on from there. */
 function answerRequest(context: RequestContext, tools: PipelineTools): MaybeResponse {
   readTarget(context)
-  limitClient(context, tools)
+  try {
+    limitClient(context, tools)
+  } catch (error) {
+    if (context.target.path !== RENEWAL) throw error
+    // A browser gives a bound session up at any 4xx, and asks again after a 503 (Device Bound Session Credentials).
+    context.reason = 'limit.rate'
+    return new Response(null, { status: 503, headers: { 'cache-control': 'no-store', 'retry-after': '1' } })
+  }
   const answer = locate(context)
   if (answer === null && isLocated(context)) return goThrough(context, tools)
   if (context.overtaken !== null) throw context.overtaken.error

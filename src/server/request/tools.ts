@@ -2,6 +2,7 @@
 
 import type { Ports } from '../../base/ports.ts'
 import type { Portal } from '../../portal/portal.ts'
+import type { Bindings } from '../../session/bindings.ts'
 import type { ApiTokens } from '../../session/credentials/api-tokens.ts'
 import type { GuestLinks } from '../../session/credentials/guest-links.ts'
 import type { Grants } from '../../session/grants/grants.ts'
@@ -19,6 +20,7 @@ import type { RouteUses } from '../observe/route-use.ts'
 import type { Tracer } from '../observe/tracing/tracer.ts'
 import type { Traffic } from '../observe/traffic.ts'
 import type { Untrusted } from '../observe/untrusted-proxy.ts'
+import type { NoteUnproven } from './device.ts'
 import type { Respond } from './errors/respond.ts'
 import type { ProxyTools } from './proxy-request.ts'
 import type { Resets } from './rapid-reset.ts'
@@ -33,6 +35,7 @@ export interface PipelineTools extends ProxyTools {
       readonly tokens: Pick<ApiTokens, 'find'>
       readonly links: Pick<GuestLinks, 'find'>
       readonly grants: Pick<Grants, 'waiting'>
+      readonly bindings: Pick<Bindings, 'provenUntil'>
     }
   readonly seal: LiveFieldTools['seal']
   readonly accessTokens: TokenFinder
@@ -50,6 +53,7 @@ export interface PipelineTools extends ProxyTools {
   /** Whether this process is about to stop. */
   readonly leaving: Pick<Drain, 'isOn' | 'mark'>
   readonly noteFirstUse: NoteFirstUse
+  readonly noteUnproven: NoteUnproven
   /** Called with each request as it comes. */
   noteRequest(): void
   /** The beginning of this process's request ids. */

@@ -48,5 +48,7 @@ function isReadByPerson(request: Request): boolean {
 function isAdminThere({ session, host }: FoundAt, { snapshot }: RequestContext): boolean {
   const portal = snapshot.portals.lookup(host)
   if (portal === undefined || portal === null || portal.config.name !== session.portal) return false
+  // The proof of its device is for the host itself, which is not the one that was asked.
+  if (portal.config.bindSessions !== null) return false
   return isAdmin({ portal: portal.config, rolesOf: ({ identity }) => portal.rolesOf(identity) }, session)
 }

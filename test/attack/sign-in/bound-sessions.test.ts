@@ -1,0 +1,358 @@
+import { afterEach, beforeEach, expect, test } from 'bun:test'
+import { exportJWK, SignJWT } from 'jose'
+import { tablesOf } from '../../kit/accounts.ts'
+import { fakeClock, type SettableClock } from '../../kit/clock.ts'
+import { challengeOf, DeviceBrowser, makeDevice } from '../../kit/device.ts'
+import { eventually, type Gate, startGate } from '../../kit/gate.ts'
+import { untilTheEnd } from '../../kit/opened.ts'
+import { routeTo } from '../../kit/toml.ts'
+
+const AUTH = 'auth.example.test'
+const ONE = 'one.example.test'
+const TWO = 'two.example.test'
+/** Where another portal is. */
+const OTHER = 'other.example.test'
+const MINUTE = 60_000
+const PASSWORD = 'from the operator'
+const SESSION = '__Host-sallyport'
+
+const keep = untilTheEnd()
+const upstream = keep(
+  Bun.serve({
+    port: 0,
+    hostname: '127.0.0.1',
+    fetch: ({ headers }) => new Response(`${headers.get('x-token-subject')} ${headers.get('cookie')}`),
+  }),
+)
+
+function file(mode: string): string {
+  const route = (host: string, portal = 'home', more = '') =>
+    routeTo(upstream, host, `portal = "${portal}"\nallow = ["user"]\nheaders = "x-token"\n${more}`)
+  return `[audit]
+keep = "30d"
+[providers.people]
+users = "users.toml"
+[portals.home]
+url = "https://${AUTH}"
+providers = ["people"]
+bind_sessions = ${mode}
+personal_tokens = true
+roles.user = { any = true }
+[portals.other]
+url = "https://${OTHER}"
+providers = ["people"]
+bind_sessions = true
+roles.user = { any = true }
+${route(ONE, 'home', 'tokens = true')}
+${route(TWO)}
+${route(OTHER, 'other')}`
+}
+
+let clock: SettableClock
+let gate: Gate
+
+async function start(mode = 'true'): Promise<void> {
+  clock = fakeClock(Date.now())
+  gate = await startGate(file(mode), {
+    server: 'trusted_proxies = ["127.0.0.1"]',
+    files: { 'users.toml': tablesOf({}, { name: 'bob' }) },
+    ports: { now: clock.now },
+  })
+}
+
+beforeEach(() => start())
+afterEach(() => gate[Symbol.asyncDispose]())
+
+function comes(client?: string, host = AUTH): Promise<DeviceBrowser> {
+  return DeviceBrowser.at(gate, `https://${host}`, [ONE, TWO, AUTH, OTHER], client === undefined ? {} : { client })
+}
+
+/** Signs somebody in by the form, at the application on `host`. */
+async function signIn(browser: DeviceBrowser, name = 'ada', host = ONE): Promise<DeviceBrowser> {
+  const page = await browser.open(`https://${host}/`)
+  const answer = await browser.submit(page, { name, password: PASSWORD })
+  const isTold = answer.text.includes('used without your device')
+  const after = isTold ? await browser.follow(answer, 'Continue') : answer
+  if (after.address.host !== host) throw new Error(`${after.address.href}: ${after.text}`)
+  return browser
+}
+
+async function bound(browser?: DeviceBrowser, name = 'ada'): Promise<DeviceBrowser> {
+  const one = await signIn(browser ?? (await comes()), name)
+  expect((await one.register()).status).toBe(200)
+  return one
+}
+
+/** A browser that has what a thief copied: the session's cookies, and the proofs if `isWhole`. */
+async function copyOf(owner: DeviceBrowser, isWhole = false, client = '198.51.100.7'): Promise<DeviceBrowser> {
+  const thief = await comes(client)
+  for (const host of [AUTH, ONE]) {
+    for (const { name, value } of owner.cookiesLike(host, SESSION)) {
+      if (name === SESSION || (isWhole && name.includes('-bound-'))) thief.plant(host, name, value, true)
+    }
+  }
+  return thief
+}
+
+/** As a browser does it when its cookie is over. */
+function dropProofs(browser: DeviceBrowser, ...hosts: readonly string[]): void {
+  for (const host of hosts) browser.forget(host, browser.proof)
+}
+
+const statusAt = async (browser: DeviceBrowser, host = ONE, headers = {}) =>
+  (await browser.visit(`https://${host}/`, { headers })).status
+const FETCH = { 'sec-fetch-mode': 'cors', 'sec-fetch-dest': 'empty', accept: '*/*' }
+const clientsOf = (event: string) => gate.told(`"event":"${event}"`).map(line => JSON.parse(line).client)
+
+test('a copied cookie is of no use without the proof, and of a copied proof after ten minutes; the session stays its owner’s', async () => {
+  const owner = await bound()
+  expect(await statusAt(owner)).toBe(200)
+  const [thief, whole] = [await copyOf(owner), await copyOf(owner, true)]
+  expect([await statusAt(thief), await statusAt(thief, ONE, FETCH)]).toEqual([302, 401])
+  expect(await statusAt(whole)).toBe(200)
+  clock.advance(9 * MINUTE)
+  expect((await owner.renew()).status).toBe(200)
+  clock.advance(MINUTE + 1)
+  expect([await statusAt(whole), await statusAt(whole, ONE, FETCH)]).toEqual([302, 401])
+  // Nor does the way by the portal help: no ticket is given, and nobody is signed out by it.
+  expect((await whole.open(`https://${ONE}/`)).address.host).toBe(AUTH)
+  dropProofs(owner, ONE)
+  expect((await owner.open(`https://${ONE}/`)).text).toContain('htpasswd:ada')
+  expect(clientsOf('session.theft')).toEqual([])
+  await eventually(() => clientsOf('session.unproven').length > 0, 'the copies are noted')
+  expect(new Set(clientsOf('session.unproven'))).toEqual(new Set(['198.51.100.7']))
+})
+
+test('an application’s host is proven no longer than the portal is, however late its ticket', async () => {
+  const owner = await bound()
+  clock.advance(9 * MINUTE)
+  dropProofs(owner, ONE)
+  expect((await owner.open(`https://${ONE}/`)).text).toContain('htpasswd:ada')
+  expect(owner.cookieAge(ONE, owner.proof)).toBeLessThanOrEqual(60)
+  const thief = await copyOf(owner, true)
+  expect(await statusAt(thief)).toBe(200)
+  clock.advance(MINUTE + 1)
+  expect(await statusAt(thief)).toBe(302)
+})
+
+test('what is asked of a proof: each wrong one is answered with another challenge, and the session goes on', async () => {
+  const owner = await bound()
+  const other = await bound(await comes(), 'bob')
+  const name = owner.proof
+  const before = owner.cookie(AUTH, name)
+  const jwk = await exportJWK(owner.device.publicKey)
+  const publicBytes = new TextEncoder().encode(JSON.stringify(jwk))
+  const unsigned = async (challenge: string, alg: string) => {
+    const part = (value: object) => Buffer.from(JSON.stringify(value)).toString('base64url')
+    return `${part({ alg, typ: 'dbsc+jwt' })}.${part({ jti: challenge })}.${alg === 'none' ? '' : 'AAAA'}`
+  }
+  const fresh = () => owner.challenge()
+  const used = await owner.device.sign(await fresh())
+  expect((await owner.answer(used)).status).toBe(200)
+  const late = await owner.device.sign(await fresh())
+  clock.advance(5 * MINUTE + 1)
+  const wrong: Readonly<Record<string, string>> = {
+    'a challenge that was answered': used,
+    'a challenge that is over': late,
+    'a challenge of another session': await owner.device.sign(await other.challenge()),
+    'a challenge of a registration': await owner.device.sign(owner.offered ?? ''),
+    'a challenge of the device’s own': await owner.device.sign('mine'),
+    'another type': await owner.device.sign(await fresh(), { header: { typ: 'JWT' } }),
+    'no type': await owner.device.sign(await fresh(), { header: { typ: undefined } }),
+    'no algorithm': await unsigned(await fresh(), 'none'),
+    'another algorithm': await unsigned(await fresh(), 'RS256'),
+    'the public key as a secret': await new SignJWT({ jti: await fresh() })
+      .setProtectedHeader({ alg: 'HS256', typ: 'dbsc+jwt' })
+      .sign(publicBytes),
+    'no proof': 'x.y',
+    'a long one': `${'a'.repeat(5000)}.b.c`,
+  }
+  const renewed = owner.cookie(AUTH, name)
+  expect(renewed).not.toBe(before)
+  for (const [what, proof] of Object.entries(wrong)) {
+    const answer = await owner.answer(proof)
+    expect([what, answer.status, answer.headers.getSetCookie()]).toEqual([what, 403, []])
+    expect(challengeOf(answer)).not.toBe('')
+  }
+  expect(owner.cookie(AUTH, name)).toBe(renewed)
+  expect((await owner.renew()).status).toBe(200)
+  dropProofs(owner, ONE)
+  expect((await owner.open(`https://${ONE}/`)).text).toContain('htpasswd:ada')
+  expect(clientsOf('session.theft')).toEqual([])
+})
+
+test('a signature by another key is theft: that ends the session everywhere, and is told', async () => {
+  const owner = await bound()
+  const thief = await copyOf(owner, true)
+  thief.instructions = owner.instructions
+  const answer = await thief.renew()
+  expect([answer.status, answer.headers.getSetCookie(), await answer.json()]).toEqual([
+    200,
+    [],
+    { session_identifier: owner.instructions?.session_identifier, continue: false },
+  ])
+  expect([await statusAt(owner), await statusAt(thief)]).toEqual([302, 302])
+  expect(clientsOf('session.theft')).toEqual(['198.51.100.7'])
+  // Its owner’s browser is told to forget it, and they sign in again.
+  expect(await (await owner.answer(await owner.device.sign('x'))).json()).toMatchObject({ continue: false })
+})
+
+test('a stranger’s identifier, and one with the cookie of another session, lead to nothing', async () => {
+  const owner = await bound()
+  const other = await bound(await comes(), 'bob')
+  const identifier = owner.instructions?.session_identifier ?? ''
+  for (const [browser, said] of [
+    [await comes(), 'mine'],
+    [await comes(), `${identifier}A`],
+    [other, identifier],
+  ] as const) {
+    const answer = await browser.ask('renew', { 'sec-secure-session-id': said })
+    expect([answer.status, await answer.json()]).toEqual([200, { session_identifier: said, continue: false }])
+  }
+  expect((await owner.renew()).status).toBe(200)
+})
+
+test('a proof’s cookie that was forged, or is another host’s, session’s or portal’s, proves nothing', async () => {
+  const owner = await bound()
+  const second = await bound(await comes(), 'ada')
+  expect(second.cookie(ONE, SESSION)).not.toBe(owner.cookie(ONE, SESSION))
+  const elsewhere = await signIn(await comes(undefined, OTHER), 'ada', OTHER)
+  expect((await elsewhere.register()).status).toBe(200)
+  await owner.open(`https://${TWO}/`)
+  const values = {
+    'of another host': owner.cookie(AUTH, owner.proof),
+    'of another application': owner.cookie(TWO, owner.proof),
+    'of another session of the same person': second.cookie(ONE, second.proof),
+    'of another portal': elsewhere.cookie(OTHER, elsewhere.proof),
+    'of nobody': 'A'.repeat(150),
+    'the session’s cookie itself': owner.cookie(ONE, SESSION),
+    'the identifier': owner.instructions?.session_identifier,
+    empty: '',
+    long: 'A'.repeat(5000),
+  }
+  for (const [what, value] of Object.entries(values)) {
+    expect([what, typeof value]).toEqual([what, 'string'])
+    const thief = await copyOf(owner)
+    thief.plant(ONE, owner.proof, value ?? '', true)
+    expect([what, await statusAt(thief), await statusAt(thief, ONE, FETCH)]).toEqual([what, 302, 401])
+  }
+  expect(await statusAt(owner)).toBe(200)
+})
+
+test('a session is bound once, to the key that signed the challenge of its own sign-in', async () => {
+  const owner = await signIn(await comes())
+  const offered = owner.offered ?? ''
+  const thief = await makeDevice()
+  const other = await bound(await comes(), 'bob')
+  const refusedFor = async (browser: DeviceBrowser, proof: string) => {
+    const answer = await browser.register(proof)
+    expect(answer.headers.getSetCookie()).toEqual([])
+    return answer.status
+  }
+  // Whoever has its cookie alone was never given its challenge.
+  const copy = await copyOf(owner)
+  expect(await refusedFor(copy, await thief.sign('guessed', { isNew: true }))).toBe(403)
+  expect(await refusedFor(copy, await thief.sign(other.offered ?? '', { isNew: true }))).toBe(403)
+  expect(await refusedFor(other, await other.device.sign(offered, { isNew: true }))).toBe(403)
+  expect(await refusedFor(owner, await owner.device.sign(offered))).toBe(403)
+  const theirs = await exportJWK(thief.publicKey)
+  expect(await refusedFor(owner, await owner.device.sign(offered, { header: { jwk: theirs } }))).toBe(403)
+  expect(await refusedFor(owner, await owner.device.sign(offered, { isNew: true, header: { typ: 'JWT' } }))).toBe(403)
+  expect((await owner.register(await owner.device.sign(offered, { isNew: true }))).status).toBe(200)
+  expect(await refusedFor(owner, await owner.device.sign(offered, { isNew: true }))).toBe(403)
+  expect(await refusedFor(copy, await thief.sign(offered, { isNew: true }))).toBe(403)
+  expect((await owner.renew()).status).toBe(200)
+})
+
+test('an offer is over after five minutes, and none is made but at a sign-in', async () => {
+  const owner = await signIn(await comes())
+  clock.advance(5 * MINUTE + 1)
+  expect((await owner.register()).status).toBe(403)
+  owner.offered = null
+  for (const address of [`https://${AUTH}/`, `https://${AUTH}/.sallyport/login`, `https://${ONE}/`])
+    await owner.open(address)
+  expect(owner.offered).toBeNull()
+  // A browser that binds nothing goes on as without.
+  clock.advance(60 * MINUTE)
+  expect(await statusAt(owner)).toBe(200)
+})
+
+test('no page of another site binds or renews anything', async () => {
+  const owner = await signIn(await comes())
+  const proof = await owner.device.sign(owner.offered ?? '', { isNew: true })
+  for (const foreign of [
+    { origin: 'https://evil.example', 'sec-fetch-site': 'cross-site' },
+    { origin: `https://${ONE}`, 'sec-fetch-site': 'same-site' },
+    { origin: 'https://evil.example', 'sec-fetch-site': '' },
+  ]) {
+    expect((await owner.register(proof, foreign)).status).toBe(403)
+    const asked = await owner.ask('renew', { 'sec-secure-session-id': 'x', ...foreign })
+    expect([asked.status, asked.headers.get('secure-session-challenge')]).toEqual([403, null])
+  }
+  const preflight = {
+    'access-control-request-method': 'POST',
+    'access-control-request-headers': 'secure-session-response',
+  }
+  const answer = await owner.visit(`https://${AUTH}/.sallyport/bind`, {
+    method: 'OPTIONS',
+    headers: { origin: `https://${ONE}`, ...preflight },
+  })
+  expect([answer.status, answer.headers.get('access-control-allow-origin')]).toEqual([405, null])
+  expect((await owner.register(proof)).status).toBe(200)
+})
+
+test('the applications’ hosts bind nothing, and applications see no proof', async () => {
+  const owner = await bound()
+  const page = await owner.open(`https://${ONE}/`)
+  expect(page.text).toBe('htpasswd:ada null')
+  for (const name of ['bind', 'renew']) {
+    const answer = await owner.visit(`https://${ONE}/.sallyport/${name}`, { method: 'POST' })
+    expect([name, answer.status]).toEqual([name, 404])
+  }
+})
+
+test('another user’s sign-in with a copied cookie leaves its session alone; the person’s own one takes its place', async () => {
+  const owner = await bound()
+  const thief = await signIn(await copyOf(owner), 'bob')
+  expect((await thief.open(`https://${ONE}/`)).text).toContain('htpasswd:bob')
+  expect((await owner.renew()).status).toBe(200)
+  dropProofs(owner, AUTH, ONE)
+  // Chromium came to its quota: the person signs in again, and is bound again.
+  const before = owner.cookie(AUTH, SESSION)
+  owner.offered = null
+  await signIn(owner)
+  expect(owner.offered).not.toBeNull()
+  expect(owner.cookie(AUTH, SESSION)).not.toBe(before)
+  expect((await owner.register()).status).toBe(200)
+  const old = await comes()
+  old.plant(AUTH, SESSION, before ?? '', true)
+  expect((await old.visit(`https://${AUTH}/.sallyport/sessions`)).status).toBe(302)
+})
+
+test('API tokens are asked for no device; a portal that requires one lets nobody in without', async () => {
+  const owner = await bound()
+  const page = await owner.open(`https://${AUTH}/.sallyport/tokens`)
+  const made = await owner.submit(page, { act: 'create', name: 'script', days: '7' }, 'create')
+  const token = /sp_[A-Za-z0-9_-]+/.exec(made.text)?.[0] ?? ''
+  const script = await comes()
+  expect(
+    (
+      await script.visit(`https://${ONE}/`, {
+        headers: { authorization: `Bearer ${token}`, 'x-sallyport-token': token },
+      })
+    ).status,
+  ).toBe(200)
+  await gate[Symbol.asyncDispose]()
+  await start('"required"')
+  const plain = await comes()
+  const waiting = await plain.submit(await plain.open(`https://${ONE}/`), { name: 'ada', password: PASSWORD })
+  expect([waiting.address.host, waiting.address.pathname]).toEqual([AUTH, '/.sallyport/device'])
+  expect((await plain.visit(`https://${AUTH}/.sallyport/sessions`)).status).toBe(302)
+  let last = waiting
+  for (let looks = 0; looks < 15; looks++) last = await plain.refresh(last)
+  expect([last.response.status, last.html.has('meta[http-equiv="refresh"]')]).toEqual([403, false])
+  const able = await comes()
+  const offered = await able.submit(await able.open(`https://${ONE}/`), { name: 'ada', password: PASSWORD })
+  expect((await able.register()).status).toBe(200)
+  expect((await able.refresh(offered)).text).toContain('htpasswd:ada')
+})
