@@ -12,6 +12,7 @@ const PROGRAMS = {
   cgit: ['/usr/lib/cgit/cgit.cgi'],
   // Unpacked by the set-up: to install it is to register the machine.
   crowdsec: ['/opt/crowdsec/usr/bin/crowdsec'],
+  certutil: ['certutil'],
   chromium: [process.env.CHROMIUM ?? '/usr/bin/chromium'],
   curl: ['curl'],
   'dpkg-deb': ['dpkg-deb'],

@@ -3,7 +3,7 @@ import { type Browser, type BrowserContext, chromium, type Page } from 'playwrig
 import { absent, isProgramHere } from '../needs.ts'
 
 /** Debian's Chromium; a machine that has it elsewhere says so in CHROMIUM. */
-const WHOLE = process.env.CHROMIUM ?? '/usr/bin/chromium'
+export const WHOLE = process.env.CHROMIUM ?? '/usr/bin/chromium'
 
 /** The same without windows, tabs and menus, by Debian too: pages cost half as much in it. `npm run test:all` has the whole one for all. */
 const SHELL = '/usr/bin/chromium-headless-shell'

@@ -1,0 +1,292 @@
+import { afterEach, beforeEach, expect } from 'bun:test'
+import type { BrowserContext, Page } from 'playwright-core'
+import { BINDING_TIMES } from '../../src/session/bindings.ts'
+import { openBoundChromium } from '../kit/browser/bound-chromium.ts'
+import { makeAuthority } from '../kit/certificates.ts'
+import { eventually, type Gate, startGate } from '../kit/gate.ts'
+import { needs } from '../kit/needs.ts'
+import { untilTheEnd } from '../kit/opened.ts'
+import { freePort } from '../kit/programs/child.ts'
+import { startProvider } from '../kit/provider/provider.ts'
+import { providerTable, routeForUsers } from '../kit/toml.ts'
+
+const { test } = needs('chromium', 'certutil', 'openssl')
+
+const keep = untilTheEnd()
+const authority = makeAuthority()
+const { cert, key } = authority.issue('DNS:*.example.test')
+const securePort = await freePort()
+const at = (name: string) => `https://${name}.example.test:${securePort}`
+const [auth, app] = [at('auth'), at('app')]
+const provider = keep(
+  await startProvider({
+    host: 'localhost',
+    clients: [{ client_id: 'gate', client_secret: 'gate-secret' }],
+    accounts: [{ sub: 'ada', name: 'ada', email: 'ada@example.com', email_verified: true, groups: [] }],
+  }),
+)
+provider.allowRedirect(`${auth}/.sallyport/callback`)
+
+const beacons: string[] = []
+const streams = new Set<ReadableStreamDefaultController<string>>()
+const upstream = keep(
+  Bun.serve({
+    port: 0,
+    hostname: '127.0.0.1',
+    async fetch(request, server) {
+      if (server.upgrade(request)) return
+      const { pathname } = new URL(request.url)
+      if (pathname.endsWith('/beacon')) {
+        beacons.push(await request.text())
+        return new Response(null, { status: 204 })
+      }
+      if (pathname.endsWith('/events')) {
+        let own: ReadableStreamDefaultController<string>
+        const body = new ReadableStream<string>({
+          start(sink) {
+            own = sink
+            streams.add(sink)
+            sink.enqueue('data: first\n\n')
+          },
+          cancel: () => void streams.delete(own),
+        })
+        return new Response(body, { headers: { 'content-type': 'text/event-stream' } })
+      }
+      const who = request.headers.get('x-token-user-email') ?? 'nobody'
+      const headers = { 'content-type': 'text/html' }
+      return new Response(`<!doctype html><link rel="icon" href="data:,"><title>App</title><h1>${who}</h1>`, {
+        headers,
+      })
+    },
+    websocket: { message: (socket, message) => void socket.send(`echo of ${message}`) },
+  }),
+)
+const HOSTS = ['app', ...Array.from({ length: 11 }, (_, index) => `app${index + 2}`)]
+
+/** `bind_sessions` as a file says it; `proofMs`: how long a proof counts, in the browser a tenth less. */
+function toml(binding: string): string {
+  const routes = HOSTS.map(name => routeForUsers(upstream, `${name}.example.test`, 'headers = "x-token"'))
+  return `[tls]
+listen = ["127.0.0.1:${securePort}"]
+certificates = [{ cert = "app.pem", key = "app.key" }]
+
+${providerTable(provider)}
+[portals.home]
+url = "${auth}"
+providers = ["id"]
+bind_sessions = ${binding}
+[portals.home.roles]
+user = { any = true }
+
+${routes.join('\n')}
+${routeForUsers(upstream, 'auth.example.test', 'path = "/tool"\nheaders = "x-token"')}`
+}
+
+const options = (proofMs: number) => ({
+  files: { 'app.pem': cert, 'app.key': key },
+  bindingTimes: { proofMs, challengeMs: 60_000 },
+})
+
+/** A proof is over soon; the tests that wait for that. */
+const SOON_MS = 4000
+let gate: Gate
+
+beforeEach(async () => {
+  gate = await startGate(toml('true'), options(SOON_MS))
+})
+afterEach(() => gate[Symbol.asyncDispose]())
+
+const IS_PROOF = /^__Host-sallyport-bound-/
+const headingOf = (page: Page) => page.getByRole('heading').textContent()
+const isAtProvider = (page: Page) => page.url().startsWith(provider.issuer)
+
+/** A browser in which ada has signed in at the application, and whose session is bound. */
+async function signedIn(given = {}): Promise<{ readonly context: BrowserContext; readonly page: Page }> {
+  const { context } = keep(await openBoundChromium(authority, given))
+  const page = await context.newPage()
+  await page.goto(`${app}/deep`)
+  await page.getByLabel('Login').fill('ada')
+  await page.getByRole('button', { name: 'Sign in' }).click()
+  await page.waitForURL(`${app}/deep`)
+  expect(await headingOf(page)).toBe('ada@example.com')
+  await eventually(() => served('/.sallyport/bind', 200) === 1, 'the browser binds the session')
+  return { context, page }
+}
+
+/** How many requests for a path were answered so. */
+function served(path: string, status: number): number {
+  const records = gate.access.map(line => JSON.parse(line))
+  return records.filter(record => record.path === path && record.status === status).length
+}
+
+const renewals = () => served('/.sallyport/renew', 200) + served('/.sallyport/renew', 403)
+const signInsSoFar = () => gate.told('"event":"sign_in"').length
+
+/** Waits until the browser has no proof for a host any more, by its own clock. */
+async function untilOver(context: BrowserContext, origin: string): Promise<void> {
+  const isOver = async () => !(await context.cookies(origin)).some(({ name }) => IS_PROOF.test(name))
+  await eventually(isOver, `the proof for ${origin} is over`)
+}
+
+/** What a page's script gets: `sign_in` for the answer to somebody without a session. */
+const FETCHED = `fetch('tool/data').then(async answer => answer.status === 401 ? Object.keys(await answer.json()).at(-1) : answer.status)`
+const SOCKET = `new Promise(resolve => {
+  const socket = new WebSocket('wss://' + location.host + '/tool/socket')
+  socket.onopen = () => socket.send('hello')
+  socket.onmessage = ({ data }) => resolve(data)
+  socket.onerror = () => resolve('refused')
+})`
+const EVENTS = `new Promise(resolve => {
+  const events = new EventSource('/tool/events')
+  events.onmessage = ({ data }) => { events.close(); resolve(data) }
+  events.onerror = () => { events.close(); resolve('refused') }
+})`
+
+test('a sign-in is bound, its owner goes on by two tabs, and a copied cookie does not; a sign-out ends it for good', async () => {
+  const { context, page } = await signedIn()
+  await page.goto(`${auth}/.sallyport/sessions`)
+  expect(await page.locator('main').textContent()).toContain('Bound to this device')
+  const copied = await context.cookies()
+  expect(copied.filter(({ name }) => name === '__Host-sallyport').map(({ domain }) => domain)).toHaveLength(2)
+
+  const thief = keep(await openBoundChromium(authority))
+  await thief.context.addCookies(copied.filter(({ domain }) => domain.endsWith('.example.test')))
+  const stolen = await thief.context.newPage()
+  // Until the proof that was copied along is over.
+  await eventually(async () => {
+    await stolen.goto(`${app}/deep`)
+    return isAtProvider(stolen)
+  }, 'the copy is refused')
+
+  await untilOver(context, app)
+  const tab = await context.newPage()
+  await Promise.all([page.goto(`${app}/deep`), tab.goto(`${app}/other`)])
+  expect([page.url(), await headingOf(page)]).toEqual([`${app}/deep`, 'ada@example.com'])
+  expect([tab.url(), await headingOf(tab)]).toEqual([`${app}/other`, 'ada@example.com'])
+  await stolen.goto(`${app}/deep`)
+  expect(isAtProvider(stolen)).toBe(true)
+  expect(gate.told('"event":"session.theft"')).toEqual([])
+  await eventually(() => gate.told('"event":"session.unproven"').length > 0, 'the copy is noted')
+
+  await tab.goto(`${auth}/.sallyport/logout`)
+  await tab
+    .getByRole('button', { name: /sign out/i })
+    .first()
+    .click()
+  await tab.waitForURL(/signed-out/)
+  // The browser is told once that this session is over, and asks no more.
+  await untilOver(context, auth)
+  await page.goto(`${auth}/.sallyport/signed-out`)
+  await page.goto(`${auth}/.sallyport/signed-out`)
+  const asked = renewals()
+  await page.goto(`${auth}/.sallyport/signed-out`)
+  expect(renewals()).toBe(asked)
+  const signIns = signInsSoFar()
+  await page.goto(`${app}/deep`)
+  expect(signInsSoFar()).toBe(signIns + 1)
+}, 120_000)
+
+test('once the proof is over, the portal’s host renews it before any request; another host’s scripts get 401 until a page loads', async () => {
+  const { context, page } = await signedIn()
+  const signIns = signInsSoFar()
+  await page.evaluate(`(() => {
+    window.seen = []
+    const events = new EventSource('/tool/events')
+    events.onmessage = ({ data }) => window.seen.push(data)
+  })()`)
+  await eventually(() => page.evaluate<boolean>('window.seen.length === 1'), 'the stream begins')
+  expect([await page.evaluate(FETCHED), await page.evaluate(SOCKET), await page.evaluate(EVENTS)]).toEqual([
+    200,
+    'echo of hello',
+    'first',
+  ])
+  await untilOver(context, app)
+  expect([await page.evaluate(FETCHED), await page.evaluate(SOCKET), await page.evaluate(EVENTS)]).toEqual([
+    'sign_in',
+    'refused',
+    'refused',
+  ])
+  const refused = served('/tool/beacon', 401)
+  await page.evaluate(`navigator.sendBeacon('/tool/beacon', 'from the application')`)
+  await eventually(() => served('/tool/beacon', 401) > refused, 'the beacon is refused')
+  // What was open goes on.
+  for (const stream of streams) stream.enqueue('data: later\n\n')
+  await eventually(() => page.evaluate<boolean>(`window.seen.includes('later')`), 'the stream goes on')
+  await page.reload()
+  expect([page.url(), await headingOf(page)]).toEqual([`${app}/deep`, 'ada@example.com'])
+  expect([await page.evaluate(FETCHED), await page.evaluate(SOCKET)]).toEqual([200, 'echo of hello'])
+
+  const own = await context.newPage()
+  await own.goto(`${auth}/tool`)
+  for (const script of [FETCHED, SOCKET, EVENTS]) {
+    await untilOver(context, auth)
+    expect(['sign_in', 'refused']).not.toContain(await own.evaluate(script))
+  }
+  await untilOver(context, auth)
+  await own.evaluate(`navigator.sendBeacon('/tool/beacon', 'from the portal’s host')`)
+  await eventually(() => beacons.length > 0, 'the beacon arrives')
+  expect(beacons).toEqual(['from the portal’s host'])
+  expect(signInsSoFar()).toBe(signIns)
+}, 120_000)
+
+test('a link of another site, and a while without a network, sign nobody out', async () => {
+  const { context, page } = await signedIn()
+  const signIns = signInsSoFar()
+  await untilOver(context, app)
+  await untilOver(context, auth)
+  await page.goto(`${provider.issuer}/.well-known/openid-configuration`)
+  await page.evaluate(`location.href = '${app}/linked'`)
+  await page.waitForURL(`${app}/linked`)
+  expect(await headingOf(page)).toBe('ada@example.com')
+  await context.setOffline(true)
+  await untilOver(context, app)
+  await untilOver(context, auth)
+  await page.goto(`${app}/away`).catch(() => undefined)
+  await context.setOffline(false)
+  await page.goto(`${app}/back`)
+  expect([page.url(), await headingOf(page)]).toEqual([`${app}/back`, 'ada@example.com'])
+  expect(signInsSoFar()).toBe(signIns)
+}, 120_000)
+
+test('with the quota of the browser as it is, twelve hosts of one domain go on for three renewals, and nobody signs in again', async () => {
+  await gate[Symbol.asyncDispose]()
+  gate = await startGate(toml('true'), options(BINDING_TIMES.proofMs))
+  const { context, page } = await signedIn({ quota: true })
+  const pages = [page, ...(await Promise.all(HOSTS.slice(1).map(() => context.newPage())))]
+  // The same address again within a minute would be a login loop.
+  let round = 0
+  const openAll = async () => {
+    round++
+    await Promise.all(pages.map((one, index) => one.goto(`${at(HOSTS[index] ?? '')}/${round}`)))
+    return Promise.all(pages.map(headingOf))
+  }
+  const everybody = HOSTS.map(() => 'ada@example.com')
+  expect(await openAll()).toEqual(everybody)
+  const signed = () => served('/.sallyport/bind', 200) + served('/.sallyport/renew', 200)
+  for (let renewal = 1; renewal <= 3; renewal++) {
+    // What a browser does with them when their time is over.
+    await context.clearCookies({ name: IS_PROOF })
+    expect(await openAll()).toEqual(everybody)
+    expect(signed()).toBe(1 + renewal)
+  }
+  expect([signInsSoFar(), gate.told('"event":"session.unproven"')]).toEqual([1, []])
+  // Beyond the quota the browser says so, and the session stays: its person signs in, and the trail has why.
+  while (gate.told('quota_exceeded').length === 0) {
+    await context.clearCookies({ name: IS_PROOF })
+    await page.goto(`${app}/${++round}`)
+    expect(signed()).toBeLessThanOrEqual(6)
+  }
+  expect(signed()).toBe(6)
+  expect(gate.told('"event":"session.theft"')).toEqual([])
+}, 120_000)
+
+test('a portal that requires a device lets in who has one, once the page that waits has seen it', async () => {
+  await gate[Symbol.asyncDispose]()
+  gate = await startGate(toml('"required"'), options(SOON_MS))
+  const { context, page } = await signedIn()
+  expect(served('/.sallyport/device', 303) + served('/.sallyport/device', 302)).toBe(1)
+  await untilOver(context, app)
+  await page.goto(`${app}/later`)
+  expect([page.url(), await headingOf(page)]).toEqual([`${app}/later`, 'ada@example.com'])
+  expect(signInsSoFar()).toBe(1)
+}, 120_000)
