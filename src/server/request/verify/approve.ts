@@ -73,7 +73,7 @@ function approval(live: Fields, context: Decided): Response {
   const { sent, question, route, grant } = context
   const status = question?.passes ?? 204
   const authorization = grant.authorization === undefined ? sent.authorization : grant.authorization
-  const cookie = sent.cookie === undefined ? null : stripOwnCookies(sent.cookie)
+  const cookie = sent.cookie === undefined ? null : withoutOwn(sent.cookie, grant)
   const unknown = question?.unknown ?? 'absent'
   if (live.length > 0 || authorization || cookie) {
     return new Response(null, { status, headers: fieldsOf(route, grant, { live, authorization, cookie, unknown }) })
@@ -86,6 +86,10 @@ function approval(live: Fields, context: Decided): Response {
   const headers = fieldsOf(route, grant, { live, authorization, cookie, unknown })
   ALONE.set(grant, { told: route.told, unknown, headers })
   return new Response(null, { status, headers })
+}
+
+function withoutOwn(cookie: string, { cookies }: CompiledGrant): string | null {
+  return cookies === null ? stripOwnCookies(cookie) : cookies.withoutOwn(cookie)
 }
 
 /**

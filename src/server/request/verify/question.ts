@@ -167,15 +167,19 @@ const PATHS_SAID: ReadonlySet<string> = new Set([
   'x-envoy-original-path',
 ])
 
+/** A name as `foldFieldName` writes it. */
+const FOLDED = /^[a-z0-9-]*$/
+
 /**
  * What an application may read from a field that this gate would not send. It may be another path than the judged one.
  * It may be a field that the proxy in front overwrites or removes, in a spelling that the proxy does not know. null
  * for any other field.
  */
 function takenFor(name: string, value: string, path: string): string | null {
-  const folded = foldFieldName(name)
-  const isOdd = folded !== name
+  const isOdd = !FOLDED.test(name)
+  const folded = isOdd ? foldFieldName(name) : name
   if (PATHS_SAID.has(folded)) {
+    if (!isOdd && value === path) return null
     const said = value.replace(/^[a-z]+:\/\/[^/?#]*/i, '')
     const [plain] = path.split('?', 1)
     return !isOdd && (said === '' || said === path || said === plain) ? null : 'what else is asked for'
