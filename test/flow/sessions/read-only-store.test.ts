@@ -43,21 +43,31 @@ async function signOut({ port }: Gate, cookie: string): Promise<number> {
 }
 
 const HELD_BACK = {
+  signOut: 503,
   begin: (valkey: Valkey) => valkey.ask(0, 'CLIENT', 'PAUSE', '60000', 'WRITE'),
   end: (valkey: Valkey) => valkey.ask(0, 'CLIENT', 'UNPAUSE'),
 }
 
 const REPLICA = {
+  signOut: 503,
   begin: (valkey: Valkey) => valkey.ask(0, 'REPLICAOF', '127.0.0.1', '1'),
   end: (valkey: Valkey) => valkey.ask(0, 'REPLICAOF', 'NO', 'ONE'),
 }
 
+/** What removes needs no memory. */
+const FULL = {
+  signOut: 303,
+  begin: (valkey: Valkey) => valkey.ask(0, 'CONFIG', 'SET', 'maxmemory', '1'),
+  end: (valkey: Valkey) => valkey.ask(0, 'CONFIG', 'SET', 'maxmemory', '0'),
+}
+
 test.each([
+  ['is full', FULL],
   ['holds writes back', HELD_BACK],
   ['is a replica that may only be read', REPLICA],
 ])(
   'people who are signed in never notice that Redis %s, whoever else writes, and it heals',
-  async (_what, { begin, end }) => {
+  async (_what, { begin, end, signOut: answer }) => {
     await using valkey = await startValkey()
     await using gate = await startNode(valkey)
     const people: string[] = []
@@ -67,19 +77,21 @@ test.each([
     const leaving = (await gate.signIn(HOST, { sub: 'leaving' })).cookie
     expect(await status(gate, leaving)).toBe(200)
     expect(await begin(valkey)).toBe('OK')
-    // Each of them writes, and gets no answer, or a refusal, at any time while the others come.
-    let refused = 0
+    // Each of them writes, and gets an answer, a refusal, or none, at any time while the others come.
+    let answered = 0
     const writers = Array.from({ length: WRITERS }, async () => {
-      expect(await signOut(gate, leaving)).toBe(503)
-      refused++
+      expect(await signOut(gate, leaving)).toBe(answer)
+      answered++
     })
     const statuses = new Map<number, number>()
-    for (let asked = 0; asked < MANY || refused < WRITERS; asked++) {
+    for (let asked = 0; asked < MANY || answered < WRITERS; asked++) {
       const code = await status(gate, people[asked % PEOPLE] ?? '')
       statuses.set(code, (statuses.get(code) ?? 0) + 1)
     }
     await Promise.all(writers)
     expect([...statuses.keys()]).toEqual([200])
+    const refused = await gate.signIn(HOST, { sub: 'refused' }).catch((error: unknown) => error)
+    expect(refused).toMatchObject({ code: 'session.store' })
     expect(gate.told('The session store cannot be reached')).toEqual([])
     expect(await end(valkey)).toBe('OK')
     // What was owed is done, and what comes is taken.
