@@ -21,6 +21,7 @@ const COMMANDS = [
   'firefox-esr',
   'WebKitWebDriver',
   'Xvfb',
+  'certutil',
   'openssl',
   'valkey-server',
   'nginx',
