@@ -24,17 +24,28 @@ export interface Notes {
   readonly list: readonly Note[]
   /** `file`: which one it is in, where there are several. */
   add(outcome: Outcome, option: string, line: number | null, say: string, file?: string | null): void
+  /** Does what only tries something out: nothing is noted meanwhile. */
+  quietly<T>(work: () => T): T
 }
 
 /** No notes yet. The same note for the same line is kept once. */
 export function createNotes(): Notes {
   const list: Note[] = []
   const known = new Set<string>()
+  let isQuiet = false
   return {
     list,
+    quietly(work) {
+      isQuiet = true
+      try {
+        return work()
+      } finally {
+        isQuiet = false
+      }
+    },
     add(outcome, option, line, say, file = null) {
       const key = JSON.stringify([option, line, say])
-      if (known.has(key)) return
+      if (isQuiet || known.has(key)) return
       known.add(key)
       list.push({ outcome, line, file, option, say })
     },

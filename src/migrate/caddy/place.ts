@@ -4,14 +4,14 @@ import type { AskedPath, Conditions, Test } from './rules.ts'
 
 /**
  * Paths of a host that one route serves: a path itself (`point`), or everything below it that is below no other
- * boundary (`below`).
+ * boundary (`below`), or both of these (`whole`).
  *
  * `path` is lower-case, `/` or `/x/y`; Caddy's own path matchers ignore case.
  */
 export interface RoutePlace {
   readonly host: string
   readonly path: string
-  readonly cell: 'point' | 'below'
+  readonly cell: 'point' | 'below' | 'whole'
   /** Where other routes begin, this one's among them. */
   readonly boundaries: readonly string[]
   /** What has been taken off the beginning of these paths before they are looked at, and put there; absent: nothing. */
@@ -91,7 +91,7 @@ function mayBegin(prefix: string, { path, cell, boundaries }: RoutePlace): boole
 
 /** Whether all of a place's paths begin like this. */
 function mustBegin(prefix: string, { path, cell }: RoutePlace): boolean {
-  return (cell === 'point' ? path : path === '/' ? '/' : `${path}/`).startsWith(prefix)
+  return (cell === 'below' && path !== '/' ? `${path}/` : path).startsWith(prefix)
 }
 
 /** Whether a path is `scope` or below it, at segment boundaries. */
@@ -142,7 +142,7 @@ function judgeAsked({ key, any }: Extract<Test, { kind: 'asked' }>, place: Route
   const { stripped = '', added = '', isVerbose = false } = place
   const mayHold = ({ text, begin }: AskedPath) =>
     mayBegin(begin.toLowerCase(), { ...place, boundaries: [] }) &&
-    (key !== 'paths' || place.cell === 'below' || holdsFor(text.toLowerCase(), place.path) !== false)
+    (key !== 'paths' || place.cell !== 'point' || holdsFor(text.toLowerCase(), place.path) !== false)
   const own = any.filter(one => isVerbose || mayHold(one))
   if (own.length === 0) return NO
   const seen = own.map(({ text, expression }) => {
@@ -174,7 +174,7 @@ function judgePattern(pattern: string, place: RoutePlace): Verdict {
   }
   const literal = spelledOut(pattern)
   if (literal === pattern) {
-    if (place.boundaries.includes(pattern)) return NO
+    if (place.boundaries.includes(pattern) && (place.cell !== 'whole' || pattern !== place.path)) return NO
     return mayBegin(pattern, place) ? UNKNOWN : NO
   }
   if (!mayBegin(literal, place)) return NO

@@ -50,7 +50,7 @@ export function planRoutes(context: Context, host: Host, parts: Parts): readonly
   const muted: Context = { ...context, notes: createNotes(), blanks: createBlanks() }
   const plans: RoutePlan[] = []
   for (const [path, spelt] of [...paths].sort(([one], [other]) => one.length - other.length)) {
-    const planAt = (cell: RoutePlace['cell'], around: Planned | null): Planned | null => {
+    const planAt = (cell: 'point' | 'below', around: Planned | null): Planned | null => {
       const place: RoutePlace = { host: host.is, path, cell, boundaries, isSecure: !host.isPlain }
       const spot = {
         host,
@@ -59,11 +59,19 @@ export function planRoutes(context: Context, host: Host, parts: Parts): readonly
         isWithinServed: isWithinServed(whole, path),
         isAroundServed: around?.plans.some(({ served }) => typeof served !== 'number') === true,
       }
+      // What is written for the paths below may leave out what holds for all of them, and for the path itself does not.
+      const isForBoth = () =>
+        context.notes.quietly(() => {
+          const outcomes = outcomesAt(host, { ...place, cell: 'whole' })
+          return isSame(planPlace(muted, spot, outcomes, parts), around?.plans ?? [])
+        })
       const plans = planPlace(context, spot, outcomesAt(host, place), parts)
       if (plans.length === 0) return null
       const outcomes = outcomesAt(host, { ...place, isVerbose: true })
       const verbose = isPrecise(outcomes) ? planPlace(muted, spot, outcomes, parts) : null
-      if (around !== null && (isSame(plans, around.plans) || isSameIn(verbose, around.verbose))) return null
+      if (around !== null && isSame(plans, around.plans)) return null
+      const isOwn = cell === 'point' && around === whole.get(path)
+      if (around !== null && isSameIn(verbose, around.verbose) && (!isOwn || isForBoth())) return null
       return { plans, verbose }
     }
     const around = nearestPlan(whole, path)

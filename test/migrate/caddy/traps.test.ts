@@ -370,6 +370,26 @@ describe('routes, as Caddy meets them', () => {
       expect(await bypassed(['regex', odd])).toEqual(['["user"]', true])
   })
 
+  test('a path that a pattern for all below it does not hold for is guarded by itself, where the paths below are not', async () => {
+    const strip = { handle: [{ handler: 'rewrite', strip_path_prefix: '/b' }] }
+    const basic = { handler: 'authentication', providers: { http_basic: { accounts: [] } } }
+    const { routes } = await made(
+      site(
+        {
+          match: [{ not: [{ path: ['*/c', '/b/*'] }] }],
+          handle: [
+            inside({ handle: [inside(at('/b*c', inside(strip, { handle: [app('two')] })))] }, { handle: [basic] }),
+          ],
+        },
+        { handle: [app('one')] },
+      ),
+    )
+    expect(routes.filter(line => /^"=?\/b"/.test(line))).toEqual([
+      '"/b" upstream one allow = "public"',
+      `"=/b" upstream one allow = "public" ${EVERYONE}`,
+    ])
+  })
+
   test('error routes run after a refusal, and are not carried over', async () => {
     const errors = { routes: [{ handle: [app('two')] }] }
     const { routes, notes } = await made(site({ handle: [GUARD, app('one')] }), { server: { errors } })
