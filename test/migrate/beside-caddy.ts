@@ -62,8 +62,8 @@ export async function openBeside(): Promise<Beside> {
       headers: { 'content-type': 'text/caddyfile' },
       proxy: false,
     })
-    await loaded.text()
-    if (!loaded.ok) return null
+    // Once it has warned of something it says 200, and only then that it goes on with what it had.
+    if ((await loaded.text()).includes('{"error":') || !loaded.ok) return null
     return (await fetch(`${api}/config/`, { proxy: false })).text()
   }
 
