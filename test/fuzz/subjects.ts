@@ -2,6 +2,7 @@ import type { Subject } from './subject.ts'
 import { answers } from './subjects/answers.ts'
 import { clientFrames } from './subjects/client-frames.ts'
 import { cookies } from './subjects/cookies.ts'
+import { deviceProofs } from './subjects/device-proofs.ts'
 import { forwarded } from './subjects/forwarded.ts'
 import { frames } from './subjects/frames.ts'
 import { hosts } from './subjects/hosts.ts'
@@ -39,6 +40,7 @@ export const SUBJECTS: readonly Subject[] = [
   answers,
   pushes,
   passkeys,
+  deviceProofs,
 ]
 
 /** What is made up from numbers alone, with programs of this machine: a number that was tried says nothing of others, and none is kept. */

@@ -9,7 +9,7 @@ import {
 } from '../../../src/session/cookie.ts'
 import { hold, type Subject, textOf } from '../subject.ts'
 
-const USES: readonly CookieUse[] = ['session', 'login', 'ask', 'rounds', 'owner', 'form', 'guest']
+const USES: readonly CookieUse[] = ['session', 'login', 'ask', 'rounds', 'owner', 'form', 'guest', 'bound']
 /** Those of which one browser may have several have a suffix; the others are looked for by their name alone. */
 const NAMES = USES.flatMap(use => [cookieName(use, true), cookieName(use, false)])
 
@@ -57,7 +57,7 @@ export const cookies: Subject = {
           text,
           name,
         )
-        for (const { name: found } of /-(?:login|ask|guest)$/.test(name) ? readCookies(kept, name) : [])
+        for (const { name: found } of /-(?:login|ask|guest|bound)$/.test(name) ? readCookies(kept, name) : [])
           hold(false, 'what is read of ours goes no further', text, found)
       }
       const isOurs = setsOwnCookie(text)
