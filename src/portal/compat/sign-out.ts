@@ -6,7 +6,7 @@ import { readOwnForm } from '../form.ts'
 import { isPortalHost, ownPath, portalOrigin } from '../paths.ts'
 import type { PortalRequest } from '../portal.ts'
 import { forgetLogins } from '../sign-in/login-loop.ts'
-import { askBack, leave, type SignOutTools } from '../sign-out/sign-out.tsx'
+import { askBack, leave, leavingSession, type SignOutTools } from '../sign-out/sign-out.tsx'
 import { addressOf, type CompatContext, compatPath, FRONT_PAGE, readOnward, wholeAddress } from './old-addresses.ts'
 
 /**
@@ -46,12 +46,12 @@ async function signOutTo(
   address: string,
   query: Readonly<Record<string, string>> | null,
 ): Promise<Response> {
-  const { session } = ctx
+  const session = leavingSession(ctx)
   if (session === null) return redirectAnswer(302, address)
   if (!isMeant(ctx)) {
     const form = query === null ? ownPath('logout') : compatPath(ctx, ctx.compat.page, query)
     if (ctx.request.method !== 'POST') return askBack(ctx, tools, session, form)
-    await readOwnForm(ctx, tools)
+    await readOwnForm(ctx, tools, () => session.id)
   }
   return leave(ctx, tools, [session.id], { status: 302, address })
 }

@@ -50,11 +50,19 @@ const PROVIDER_LIFETIME_MS = 10 * 60_000
 export async function confirmSignOut(ctx: PortalRequest, tools: SignOutTools): Promise<Response> {
   const away = leadToPortal(ctx, 'logout', [forgetLogins(ctx)])
   if (away !== null) return away
-  const { session } = ctx
+  const session = leavingSession(ctx)
   return session === null ? signedOut(ctx, tools) : askBack(ctx, tools, session)
 }
 
-/** The page that asks, whose form is sent to `action`. */
+/**
+ * The session that a sign-out ends: also one whose device is not proven. A browser that cannot prove it at the moment can a little
+ * later, and its user would be signed in again. Whoever copied its cookie learns nothing by this, and loses what they copied.
+ */
+export function leavingSession({ session, unproven }: PortalRequest): Session | null {
+  return session ?? unproven
+}
+
+/** The page that asks, whose form is sent to `action`. It says who is signed in only where the session’s device is proven. */
 export async function askBack(
   ctx: PortalRequest,
   { seal }: Pick<SignOutTools, 'seal'>,
@@ -64,7 +72,8 @@ export async function askBack(
   const proof = await proveForm(ctx, session, seal)
   const words = wordsFor(ctx.request)
   const { title, brand } = ctx.portal
-  const page = <SignOutPage words={words} title={title} identity={session.identity} proof={proof} action={action} />
+  const identity = ctx.session === null ? null : session.identity
+  const page = <SignOutPage words={words} title={title} identity={identity} proof={proof} action={action} />
   return pageAnswer(words, brand, page, 200)
 }
 
@@ -72,8 +81,9 @@ export async function askBack(
 export async function signOut(ctx: PortalRequest, tools: SignOutTools): Promise<Response> {
   const away = leadToPortal(ctx, 'logout', [forgetLogins(ctx)])
   if (away !== null) return away
-  await readOwnForm(ctx, tools)
-  return leave(ctx, tools, ctx.session === null ? [] : [ctx.session.id])
+  const session = leavingSession(ctx)
+  await readOwnForm(ctx, tools, () => session?.id ?? null)
+  return leave(ctx, tools, session === null ? [] : [session.id])
 }
 
 /**
@@ -92,9 +102,10 @@ export async function leave(
 ): Promise<Response> {
   const idToken = ctx.session === null ? null : await idTokenOf(ctx, tools, ctx.session)
   if (sessionIds.length > 0) await tools.sessions.end(...sessionIds)
-  if (ctx.session !== null && sessionIds.length > 0) {
+  const left = leavingSession(ctx)
+  if (left !== null && sessionIds.length > 0) {
     const number = sessionIds.length === 1 ? undefined : sessionIds.length
-    await tools.audit.keep('sign_out', { ...askedFacts(ctx), ...sessionFacts(ctx.session), number })
+    await tools.audit.keep('sign_out', { ...askedFacts(ctx), ...sessionFacts(left), number })
   }
   const next = ctx.session === null || idToken === null ? null : await prepareProvider(ctx, tools, ctx.session, idToken)
   const answer = redirectAnswer(
@@ -198,22 +209,26 @@ function textIn(value: unknown, name: string): string | null {
 function SignOutPage(props: {
   readonly words: Words
   readonly title: string
-  readonly identity: Identity
+  readonly identity: Identity | null
   readonly proof: string
   readonly action: string
 }) {
-  const { words, action } = props
+  const { words, action, identity } = props
   const [before, after] = words.signOutWho
-  const detail = detailOf(props.identity)
+  const detail = identity === null ? null : detailOf(identity)
   return (
     <NarrowPage words={words} title={words.signOut} place={props.title}>
       <h1>{words.signOutQuestion}</h1>
-      <p class="who">
-        {before}
-        <strong>{nameOf(props.identity)}</strong>
-        {detail === null ? null : <span class="soft"> ({detail})</span>}
-        {`${after} ${words.signOutMeaning}`}
-      </p>
+      {identity === null ? (
+        <p class="who">{words.signOutMeaning}</p>
+      ) : (
+        <p class="who">
+          {before}
+          <strong>{nameOf(identity)}</strong>
+          {detail === null ? null : <span class="soft"> ({detail})</span>}
+          {`${after} ${words.signOutMeaning}`}
+        </p>
+      )}
       <div class="acts">
         <form method="post" action={action}>
           <input type="hidden" name="proof" value={props.proof} />

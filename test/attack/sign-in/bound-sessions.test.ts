@@ -329,6 +329,24 @@ test('another user’s sign-in with a copied cookie leaves its session alone; th
   expect((await old.visit(`https://${AUTH}/.sallyport/sessions`)).status).toBe(302)
 })
 
+test('who signs out where the device is not proven has signed out; the page says nothing of who it was', async () => {
+  const owner = await bound()
+  const name = owner.proof
+  const proof = owner.cookie(AUTH, name) ?? ''
+  dropProofs(owner, AUTH)
+  const page = await owner.open(`https://${AUTH}/.sallyport/logout`)
+  expect([page.html.has('form[action="/.sallyport/logout"]'), page.text.includes('ada')]).toEqual([true, false])
+  const foreign = { origin: 'https://evil.example', 'sec-fetch-site': 'cross-site' }
+  const forced = await owner.visit(`https://${AUTH}/.sallyport/logout`, { method: 'POST', headers: foreign })
+  expect(forced.status).toBe(403)
+  expect(await statusAt(owner)).toBe(200)
+  await owner.submit(page, {})
+  expect(await (await owner.answer('x.y.z')).json()).toMatchObject({ continue: false })
+  owner.plant(AUTH, name, proof, true)
+  expect([await statusAt(owner, AUTH), await statusAt(owner)]).toEqual([302, 302])
+  expect(clientsOf('sign_out')).toEqual(['192.0.2.1'])
+})
+
 test('API tokens are asked for no device; a portal that requires one lets nobody in without', async () => {
   const owner = await bound()
   const page = await owner.open(`https://${AUTH}/.sallyport/tokens`)
