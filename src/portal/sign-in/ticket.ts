@@ -138,7 +138,9 @@ export async function redeemTicket(ctx: PortalRequest, tools: EnterTools): Promi
       facts: { given: kept.network, entered: neighbourhoodOf(ctx.clientAddress) },
     })
   }
-  const token = await tools.sessions.join(kept.sessionId, ctx.target.host, kept.shown, broughtBy(ctx))
+  // Also one whose device is not proven here, as every ten minutes: otherwise each proof would leave a cookie behind.
+  const brought = broughtBy(ctx, ctx.session ?? ctx.unproven)
+  const token = await tools.sessions.join(kept.sessionId, ctx.target.host, kept.shown, brought)
   if (token === null) throw ticketError('its session has ended')
   if (ctx.session !== null && ctx.session.id !== kept.sessionId) {
     await tools.sessions.end(ctx.session.id)
@@ -189,9 +191,9 @@ export function cookieLifetimeMs(
 }
 
 /** The session that this browser has on this host already, with its cookie's value. */
-export function broughtBy(ctx: PortalRequest): Brought | null {
+export function broughtBy(ctx: PortalRequest, session = ctx.session): Brought | null {
   const token = readCookie(ctx.request.headers.get('cookie'), cookieName('session', isSecure(ctx)))
-  return ctx.session === null || token === null ? null : { session: ctx.session, token }
+  return session === null || token === null ? null : { session, token }
 }
 
 /** The Set-Cookie of this host's session cookie; 0 removes it. */

@@ -1,4 +1,6 @@
+import { Database } from 'bun:sqlite'
 import { afterEach, beforeEach, expect, test } from 'bun:test'
+import { join } from 'node:path'
 import { exportJWK, SignJWT } from 'jose'
 import { tablesOf } from '../../kit/accounts.ts'
 import { fakeClock, type SettableClock } from '../../kit/clock.ts'
@@ -345,6 +347,19 @@ test('who signs out where the device is not proven has signed out; the page says
   owner.plant(AUTH, name, proof, true)
   expect([await statusAt(owner, AUTH), await statusAt(owner)]).toEqual([302, 302])
   expect(clientsOf('sign_out')).toEqual(['192.0.2.1'])
+})
+
+test('an application’s host has one cookie of a session that counts, however often it was proven anew', async () => {
+  const owner = await bound()
+  for (let count = 0; count < 3; count++) {
+    clock.advance(9 * MINUTE)
+    expect((await owner.renew()).status).toBe(200)
+    dropProofs(owner, ONE)
+    expect((await owner.open(`https://${ONE}/`)).text).toContain('htpasswd:ada')
+  }
+  using database = new Database(join(gate.folder, 'sallyport.db'), { readonly: true })
+  const kept = database.query('SELECT host, until_ms FROM handles WHERE until_ms IS NULL ORDER BY host')
+  expect(kept.all()).toEqual([AUTH, ONE].map(host => ({ host, until_ms: null })))
 })
 
 test('API tokens are asked for no device; a portal that requires one lets nobody in without', async () => {
