@@ -41,7 +41,12 @@ export function renderBinding({ key, thumbprint, boundAtMs, network }: Omit<Bind
   return JSON.stringify({ key: { x: key.x, y: key.y }, thumbprint, boundAtMs, network })
 }
 
-/** The same for a session that may become bound. It exists by HTTPS only. */
+/** The same of a session that may be bound to none. */
+export function keptOf(bound: Binding | undefined): string | undefined {
+  return bound === undefined ? undefined : renderBinding(bound)
+}
+
+/** The name of its proof's cookie, for a session that may become bound. It exists by HTTPS only. */
 export function proofCookieName(sessionId: string): string {
   return suffixedName(cookieName('bound', true), sha256(sessionId))
 }

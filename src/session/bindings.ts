@@ -77,7 +77,7 @@ interface BindingTools {
   readonly once: Pick<Sessions, 'putOneTime' | 'consumeOneTime' | 'peekOnce'>
   readonly sealer: Sealer
   readonly ports: Pick<Ports, 'now'>
-  readonly memory: Pick<SessionMemory, 'cache' | 'adopt'>
+  readonly memory: Pick<SessionMemory, 'cache' | 'adopt' | 'readCookiesAgain'>
   readonly times: BindingTimes
   describe(sessionId: string): Promise<SessionEntry | null>
 }
@@ -132,7 +132,9 @@ export function createBindings(tools: BindingTools): Bindings {
     if (!(await guarded(() => store.bind(sessionId, bound, before)))) return false
     const row = await guarded(() => store.findById(sessionId))
     const held = memory.cache.held(sessionId)
-    if (row !== null && held !== undefined) memory.adopt(row, held)
+    // What others are about to take into memory was read before.
+    if (held === undefined) memory.readCookiesAgain(sessionId)
+    else if (row !== null) memory.adopt(row, held)
     return true
   }
 

@@ -7,7 +7,7 @@ import type { Log, Ports } from '../base/ports.ts'
 import { oneAtATime, repeatEvery } from '../base/repeat.ts'
 import { tickWhileBusy } from '../base/while-busy.ts'
 import { isAccountId, type OwnAccounts } from './accounts/accounts.ts'
-import { renderBinding } from './binding.ts'
+import { keptOf } from './binding.ts'
 import type { ClockWatch } from './clock-watch.ts'
 import type { OwnerBoundTokens } from './credentials/owner-bound-tokens.ts'
 import { isOwnerId } from './credentials/owners.ts'
@@ -18,7 +18,6 @@ import { longestIdleMs, longestUnwrittenMs } from './life.ts'
 import type { SessionMemory } from './memory.ts'
 import { isDirectoryId } from './scim/resource.ts'
 import type { Sealer } from './seal.ts'
-import type { Session } from './session.ts'
 import { COOKIES_OF, type SessionStore, type StoredChanges } from './store.ts'
 
 export interface SessionTimers {
@@ -96,7 +95,7 @@ export function startUpkeep(tools: UpkeepTools, timers: SessionTimers): Upkeep {
       const row = held === undefined ? null : await store.findById(id)
       if (held === undefined || row === null) continue
       if (row.createdAtMs !== held.session.createdAtMs) memory.takeOver(row)
-      else if (row.checkedAtMs > held.checkedAtMs || row.bound !== keptOf(held.session)) memory.adopt(row, held)
+      else if (row.checkedAtMs > held.checkedAtMs || row.bound !== keptOf(held.session.bound)) memory.adopt(row, held)
     }
     if (isIncomplete) await directories.hearAll()
     else for (const id of new Set(updated.filter(isDirectoryId))) await directories.hear(id)
@@ -197,11 +196,6 @@ export function startUpkeep(tools: UpkeepTools, timers: SessionTimers): Upkeep {
         )
     },
   }
-}
-
-/** What a store keeps of a session's device. */
-function keptOf({ bound }: Session): string | undefined {
-  return bound === undefined ? undefined : renderBinding(bound)
 }
 
 interface HearingTools {

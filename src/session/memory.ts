@@ -4,7 +4,7 @@ import { sha256 } from '../base/bytes.ts'
 import { GateError } from '../base/errors.ts'
 import type { Log } from '../base/ports.ts'
 import type { Identity } from '../identity/identity.ts'
-import { renderBinding } from './binding.ts'
+import { keptOf } from './binding.ts'
 import { lifetimesAt, type Moments, momentsOf, type SessionLimits } from './life.ts'
 import { type CachedCookie, type HeldSession, SessionCache } from './lru.ts'
 import { type Members, needsNoProvider } from './provider-trust.ts'
@@ -161,7 +161,7 @@ async function keptSession(
   const stored = await storedIdentity({ id, expiresAtMs }, identity, NO_SECRETS, sealer)
   const { issuer, subject } = identity
   const times = { createdAtMs, expiresAtMs, lastSeenMs, checkedAtMs }
-  const device = bound === undefined ? {} : { bound: renderBinding(bound) }
+  const device = bound === undefined ? {} : { bound: keptOf(bound) }
   const row = { id, portal, issuer, subject, ...stored, ...NOT_IN_MEMORY, isRemembered, ...times, ...device }
   // One that was replaced a moment ago counts from memory as long as it does.
   const lasting = cookies.filter(({ untilMs }) => untilMs === Number.POSITIVE_INFINITY)

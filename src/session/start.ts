@@ -4,6 +4,7 @@ import { randomToken, sha256 } from '../base/bytes.ts'
 import { GateError } from '../base/errors.ts'
 import type { Ports } from '../base/ports.ts'
 import type { AccountGround, Identity } from '../identity/identity.ts'
+import { keptOf } from './binding.ts'
 import type { OwnerBoundTokens } from './credentials/owner-bound-tokens.ts'
 import { ownerIdOf } from './credentials/owners.ts'
 import { expiryOf, lifetimesAt } from './life.ts'
@@ -140,8 +141,10 @@ export function createStart(tools: StartTools): Pick<Sessions, 'start' | 'join'>
       await kept?.release(isTaken ? nowMs : createdAtMs)
       if (!isTaken) continue
       await refuseAgain(next, signIn)
+      // The row was read before: it may have been bound since, which the store keeps.
+      const bound = next.bound ?? keptOf(memory.cache.held(id)?.session.bound)
       memory.takeOver(next)
-      return admit(next, host, token, isAll ? undefined : shown)
+      return admit({ ...next, bound }, host, token, isAll ? undefined : shown)
     }
     throw new GateError('session.store', 'others signed in again and again in the same session', { retryAfterS: 5 })
   }

@@ -267,6 +267,54 @@ test('a session that goes back to a new store from memory is bound there as it w
 
 const kept: KeptSession[] = []
 
+/** A store whose answer to `what` comes after `meanwhile` has been done. */
+function delayed(what: 'findByHash' | 'findById', meanwhile: () => Promise<unknown>) {
+  return (folder: string, clock: SettableClock) => () => {
+    const store = openSqliteStore(join(folder, 's.db'), quietPorts(clock))
+    return {
+      ...store,
+      async [what](key: string) {
+        const found = await store[what](key)
+        await meanwhile()
+        return found
+      },
+    }
+  }
+}
+
+test('what was read of a session before it was bound is not taken for the session after that', async () => {
+  let meanwhile: () => Promise<unknown> = async () => {}
+  const once = () => {
+    const act = meanwhile
+    meanwhile = async () => {}
+    return act()
+  }
+  const binding = async (sessions: OpenSessions, sessionId: string) => {
+    const device = await makeDevice()
+    const proof = await device.sign(await sessions.bindings.offer(sessionId), { isNew: true })
+    meanwhile = () => sessions.bindings.register(proof, NOBODYS)
+  }
+  // By the cookie, in a process that has nothing of it in memory.
+  await withSessions(delayed('findByHash', once), async ({ open }) => {
+    const { session, token } = await signedIn(open())
+    const sessions = open()
+    await binding(sessions, session.id)
+    const found = await sessions.find(token, HOST)
+    expect(found !== null && isBound(found)).toBe(true)
+  })
+  // By another tab, which signs in meanwhile.
+  await withSessions(delayed('findById', once), async ({ open }) => {
+    const sessions = open()
+    const { session, token } = await signedIn(sessions)
+    await binding(sessions, session.id)
+    const terms = { portal: 'home', host: HOST, identity: IDENTITY, secrets: { idToken: 'i', refreshToken: null } }
+    const again = await sessions.start({ ...terms, brought: { session, token } })
+    expect([again.session.id, isBound(again.session)]).toEqual([session.id, true])
+    const found = await sessions.find(again.token, HOST)
+    expect(found !== null && isBound(found)).toBe(true)
+  })
+})
+
 test('a row whose device cannot be read is refused, and not taken for one that is bound to none', () => {
   const stored = storedSession('a', { identity: JSON.stringify(IDENTITY) })
   expect(parseSession(stored)).not.toBeNull()
