@@ -142,14 +142,15 @@ async function instruct(
 
 /**
  * Where each host has sessions of its own, a browser renews all of them, up to two minutes before they are over, and signs at most six
- * times in nine minutes for all hosts of a domain (Chromium 156). A proof then lasts long enough for that.
+ * times in nine minutes for all hosts of a domain (Chromium 156). A proof then lasts long enough for that. Each host counts once: other
+ * devices of the same user have their own quota.
  */
 async function lifetimeMs(ctx: PortalRequest, { sessions }: DeviceTools, session: Session): Promise<number> {
   const { proofMs } = sessions.bindings.times
   if (ctx.portal.url !== null) return proofMs
-  const own = await sessions.ofOwner(session, null)
-  const bound = own.filter(entry => isBound(entry.session)).length
-  return Math.max(1, (bound * MINUTES_A_SIGNING + EARLY_MINUTES) / MINUTES_IN_BROWSER) * proofMs
+  const bound = (await sessions.ofOwner(session, null)).filter(entry => isBound(entry.session))
+  const hosts = new Set((await Promise.all(bound.map(entry => sessions.hostsOf(entry.session.id)))).flat()).size
+  return Math.max(1, (hosts * MINUTES_A_SIGNING + EARLY_MINUTES) / MINUTES_IN_BROWSER) * proofMs
 }
 
 const MINUTES_A_SIGNING = 9 / 6

@@ -135,9 +135,10 @@ function answerRequest(context: RequestContext, tools: PipelineTools): MaybeResp
   try {
     limitClient(context, tools)
   } catch (error) {
-    if (context.target.path !== RENEWAL) throw error
+    if (context.snapshot.bindings === null || context.target.path !== RENEWAL) throw error
     // A browser gives a bound session up at any 4xx, and asks again after a 503 (Device Bound Session Credentials).
     context.reason = 'limit.rate'
+    tools.metrics.rateLimited++
     return new Response(null, { status: 503, headers: { 'cache-control': 'no-store', 'retry-after': '1' } })
   }
   const answer = locate(context)

@@ -156,6 +156,12 @@ test('where each host has a portal of its own, a proof lasts until a browser can
   }
   // In seconds: nine minutes, and from the fifth on one and a half for each, and two.
   expect(ages).toEqual([540, 540, 540, 540, 570, 660])
+  // No browser renews those of another: only hosts count, and not on how many devices one signs in.
+  const [host = ''] = hosts
+  for (let count = 0; count < 3; count++) {
+    const browser = await bound(gate, 'ada', host, host)
+    expect(browser.cookieAge(host, browser.proof)).toBe(660)
+  }
 })
 
 test('without the key nothing is offered, and cookies count alone; with it, those who are bound prove themselves again', async () => {
@@ -189,6 +195,10 @@ test('a client that asks too often is told to come back: a browser gives its ses
   for (let count = 0; count < 12; count++) statuses.add((await browser.ask('renew', {})).status)
   expect([...statuses]).toEqual([200, 503])
   expect((await browser.ask('bind', {})).status).toBe(429)
+  expect(await metricOf(gate, 'sallyport_rate_limited_total')).toBe(3)
+  await using other = await start({ binding: null, server: 'rate = { requests = 1, per = "1h" }' })
+  const unbound = await DeviceBrowser.at(other, `https://${AUTH}`, [APP])
+  expect([(await unbound.ask('renew', {})).status, (await unbound.ask('renew', {})).status]).toEqual([404, 429])
 })
 
 test('a proxy in front that asks gets the same word: no proof, no session', async () => {
