@@ -1,3 +1,5 @@
+/** Values that nobody changes any more: frozen all the way down, and equal parts as one object. */
+
 /**
  * Freezes a plain value all the way down and answers it.
  *

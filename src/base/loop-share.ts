@@ -1,6 +1,6 @@
 /** A limit on the work in one turn of the event loop; the rest waits for the next turns. */
 
-import { nextTurn } from './steps.ts'
+import { nextTurn } from './event-loop.ts'
 
 /** Work of which so much is done in one turn of the event loop, and the rest in the next ones, in the order in which it came. */
 export interface LoopShare {

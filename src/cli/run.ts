@@ -2,10 +2,10 @@
 
 import { showJson } from '../base/control-characters.ts'
 import { EXIT, parseArguments } from '../console/args.ts'
+import { findServiceUser, type Running } from '../console/drop-root.ts'
 import { type Io, processIo } from '../console/io.ts'
 import { liftRequestLimit, realPorts } from '../console/process.ts'
 import { findRunning } from '../console/running-server.ts'
-import { findServiceUser, type Running } from '../console/store-user.ts'
 import { processTerminal, type Terminal } from '../console/terminal.ts'
 import { versionOfThis, versionText } from '../console/version.ts'
 import { runImport } from '../migrate/import.ts'

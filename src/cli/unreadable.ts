@@ -1,7 +1,7 @@
 /** Which files the user of the service cannot read, for commands that root runs. */
 
 import { accessSync, constants, statSync } from 'node:fs'
-import { becomeStoreUser, type ServiceUser } from '../console/store-user.ts'
+import { becomeStoreUser, type ServiceUser } from '../console/drop-root.ts'
 
 /** A file that root can read and the service cannot: its path, and how to fix it. */
 export interface Unreadable {

@@ -1,9 +1,9 @@
 /** What a command may touch of its process: streams, environment, files, terminal. */
 
+import type { Running } from './drop-root.ts'
 import { journalStreams, type PerStream } from './journal.ts'
 import { listFolder, readBytes, readText } from './read-file.ts'
 import { hintForUnset } from './service-definition.ts'
-import type { Running } from './store-user.ts'
 
 /** What a command may touch of the process it runs in; a test hands in its own. */
 export interface Io {

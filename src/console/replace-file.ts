@@ -14,7 +14,7 @@ import {
   writeSync,
 } from 'node:fs'
 import { dirname, join } from 'node:path'
-import { createFile, isForeignLink } from './store-user.ts'
+import { createFile, isForeignLink } from './drop-root.ts'
 
 export interface ReplaceOptions {
   /** A file whose owner a new file gets; null or absent: the user who runs this. */

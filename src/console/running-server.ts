@@ -14,9 +14,9 @@ import {
 import { dirname, isAbsolute, join, resolve } from 'node:path'
 import { errorFacts } from '../base/errors.ts'
 import type { Log } from '../base/ports.ts'
+import { isWayOfRoot, type Running, userOf } from './drop-root.ts'
 import type { Io } from './io.ts'
 import { replaceFile } from './replace-file.ts'
-import { isWayOfRoot, type Running, userOf } from './store-user.ts'
 
 const NAME = 'serving.json'
 

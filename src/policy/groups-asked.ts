@@ -1,7 +1,7 @@
 /** For the log of a refusal: the groups that a user has, beside those that rules ask for. */
 
+import type { Allow } from '../config/keys/allow.ts'
 import type { RoleRule } from '../config/keys/portals.ts'
-import type { Allow } from '../config/keys/routes.ts'
 import type { AccessRule } from '../config/keys/rules.ts'
 import type { PortalConfig } from '../config/resolve/portals.ts'
 import { lacksGroups } from '../identity/claims.ts'

@@ -1,6 +1,6 @@
 /** The decision about a request: allow, sign in, sign in again, or deny, with its reason. */
 
-import type { Allow } from '../config/keys/routes.ts'
+import type { Allow } from '../config/keys/allow.ts'
 import type { RouteConfig } from '../config/resolve/routes.ts'
 import { NO_TRUST, type TrustedEmails } from '../identity/claim-trust.ts'
 import { lacksGroups } from '../identity/claims.ts'

@@ -2,7 +2,7 @@
 
 import { parseLength } from '../base/byte-counts.ts'
 import { GateError } from '../base/errors.ts'
-import { isSmallPiece, nextTurn } from '../base/steps.ts'
+import { isSmallPiece, nextTurn } from '../base/event-loop.ts'
 import type { Sealer } from '../session/seal.ts'
 import type { Session } from '../session/session.ts'
 import type { PortalRequest } from './portal.ts'

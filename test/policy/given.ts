@@ -1,7 +1,7 @@
 /** How the tests of this room build rules and ask about them. */
 
+import type { Allow } from '../../src/config/keys/allow.ts'
 import type { RoleRule } from '../../src/config/keys/portals.ts'
-import type { Allow } from '../../src/config/keys/routes.ts'
 import { type AccessRule, NO_CONDITION, NOBODY_IN_PARTICULAR } from '../../src/config/keys/rules.ts'
 import type { RouteConfig } from '../../src/config/resolve/routes.ts'
 import { NO_TRUST, NO_TRUSTED_EMAILS, type TrustedEmails } from '../../src/identity/claim-trust.ts'

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'bun:test'
-import type { Allow } from '../../src/config/keys/routes.ts'
+import type { Allow } from '../../src/config/keys/allow.ts'
 import { NO_TRUST } from '../../src/identity/claim-trust.ts'
 import { makeIdentity } from '../../src/identity/identity.ts'
 import { NO_FACTS } from '../../src/policy/condition.ts'

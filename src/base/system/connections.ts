@@ -2,8 +2,8 @@
 
 import { ptr } from 'bun:ffi'
 import { readdir } from 'node:fs/promises'
+import { nextTurn } from '../event-loop.ts'
 import { canonicalAddress } from '../net.ts'
-import { nextTurn } from '../steps.ts'
 import { LINUX, type Libc, libc } from './libc.ts'
 
 /** Identifies a client's TCP connection to this process. */

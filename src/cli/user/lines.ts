@@ -3,9 +3,9 @@
 import { dirname, resolve } from 'node:path'
 import { GateError } from '../../base/errors.ts'
 import { whyUnreadable } from '../../config/text/substitute.ts'
+import { findServiceUser, groupForSecrets } from '../../console/drop-root.ts'
 import type { Io } from '../../console/io.ts'
 import { replaceFile } from '../../console/replace-file.ts'
-import { findServiceUser, groupForSecrets } from '../../console/store-user.ts'
 import { whyUnwritten } from '../../console/write-errors.ts'
 
 /** The lines of a file of `NAME:VALUE` as they are, without the last break; none for one that is not there yet. Throws `config.unreadable`. */

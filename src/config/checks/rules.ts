@@ -1,9 +1,10 @@
 /** Checks `allow`, `deny` and roles: names that exist, and conditions that can hold. */
 
 import { compileNetworks } from '../../base/net.ts'
+import { FOR_EVERYONE, type RuleList } from '../keys/allow.ts'
 import type { RootTable } from '../keys/keys.ts'
 import { type PortalTable, ruleOfPerson } from '../keys/portals.ts'
-import { FOR_EVERYONE, type RouteTable, type RuleList } from '../keys/routes.ts'
+import type { RouteTable } from '../keys/routes.ts'
 import { type AccessTable, PERSON, SWITCHES } from '../keys/rules.ts'
 import type { UpstreamTable } from '../keys/upstreams.ts'
 import { itemsOf, quote, type Raw, showRaw } from '../text/raw.ts'

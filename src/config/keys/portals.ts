@@ -21,8 +21,8 @@ import {
   text,
   wrongKind,
 } from '../values/value.ts'
+import { type Allow, type AllowValue, allow, buildMembers } from './allow.ts'
 import { compat } from './compat.ts'
-import { type Allow, type AllowValue, allow, buildMembers } from './routes.ts'
 import { PERSON, withProvider } from './rules.ts'
 import { PORTAL_SESSIONS } from './sessions.ts'
 import { RULE_INSTEAD, RULE_WORDS } from './synonyms.ts'

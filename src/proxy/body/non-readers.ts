@@ -3,7 +3,7 @@
  * short.
  */
 
-import { nextTurn } from '../../base/steps.ts'
+import { nextTurn } from '../../base/event-loop.ts'
 import type { ConnectionEnds, ConnectionState, Connections } from '../../base/system/connections.ts'
 import type { Deadlines, Waiting } from '../lifetime/deadlines.ts'
 import { NOWHERE } from '../lifetime/roster.ts'

@@ -2,7 +2,7 @@
 
 import type { Tally } from '../../base/byte-counts.ts'
 import type { GateError } from '../../base/errors.ts'
-import { isSmallPiece, nextTurn } from '../../base/steps.ts'
+import { isSmallPiece, nextTurn } from '../../base/event-loop.ts'
 import { type Flow, PIECE_BYTES, SMALL_BYTES } from './flows.ts'
 import { MAX_WHOLE_BYTES } from './whole.ts'
 

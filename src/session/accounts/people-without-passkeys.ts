@@ -1,6 +1,6 @@
 /** Users who cannot sign in with a new file, by the passkeys that the store has. The file itself cannot say it. */
 
-import { nextTurn } from '../../base/steps.ts'
+import { nextTurn } from '../../base/event-loop.ts'
 import type { Config } from '../../config/resolve/config.ts'
 import { peopleOf } from '../../identity/passwords/users.ts'
 import type { Accounts } from './accounts.ts'

@@ -13,7 +13,7 @@ import {
   writeSync,
 } from 'node:fs'
 import { dirname } from 'node:path'
-import { createBeside } from './file-owner.ts'
+import { createBeside } from './create-beside.ts'
 
 /** A mark that a database has had in its header, or will have after the checkpoint that is under way. */
 export interface Mark {

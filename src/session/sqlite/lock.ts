@@ -3,7 +3,7 @@
 import { constants, Database } from 'bun:sqlite'
 import { closeSync, realpathSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
-import { createBeside } from './file-owner.ts'
+import { createBeside } from './create-beside.ts'
 
 const { SQLITE_OPEN_NOFOLLOW, SQLITE_OPEN_READWRITE } = constants
 

@@ -7,7 +7,7 @@ import { GateError } from '../../base/errors.ts'
 import type { MaybePromise } from '../../base/maybe-promise.ts'
 import type { Ports } from '../../base/ports.ts'
 import { setAsideLog, whoseLog } from './companion-files.ts'
-import { giveLike } from './file-owner.ts'
+import { giveLike } from './create-beside.ts'
 import { syncFile } from './location.ts'
 
 /** The message in every place that notices it. */

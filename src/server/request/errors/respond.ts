@@ -174,10 +174,6 @@ const EXTRA_FIELDS: ReadonlyMap<Code, Readonly<Record<string, string>>> = new Ma
 
 const NO_FIELDS: Readonly<Record<string, string>> = {}
 
-/**
- * The links of a page. Where a retry may help, the same address again, or only words for a request that was sent with
- * a form. Also the way back to everything else that a signed-in user may open.
- */
 /** Codes that say no more than that an application could not be reached. */
 const UNREACHED: ReadonlySet<string> = new Set(['upstream.refused', 'upstream.unreachable'])
 
@@ -188,6 +184,10 @@ function titleOf({ route }: RequestContext, words: Words, code: GateError['code'
   return UNREACHED.has(code) ? { title: words.unreached(name) } : { title: sayError(words, code), place: name }
 }
 
+/**
+ * The links of a page. Where a retry may help, the same address again, or only words for a request that was sent with
+ * a form. Also the way back to everything else that a signed-in user may open.
+ */
 function waysOn(
   context: RequestContext,
   ctx: PortalRequest | null,

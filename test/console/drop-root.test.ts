@@ -1,11 +1,11 @@
 import { expect, test } from 'bun:test'
 import { chmodSync, chownSync, lchownSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
-import { groupForSecrets, mayChangeWayTo, openToRead, storeUserOf } from '../../src/console/store-user.ts'
+import { groupForSecrets, mayChangeWayTo, openToRead, storeUserOf } from '../../src/console/drop-root.ts'
 import { temporaryFolder } from '../kit/folder.ts'
 import { needs } from '../kit/needs.ts'
 
-const OWN = new URL('../../src/console/store-user.ts', import.meta.url).pathname
+const OWN = new URL('../../src/console/drop-root.ts', import.meta.url).pathname
 /** A user that no list has. */
 const SERVICE = 54_321
 

@@ -1,4 +1,4 @@
-/** Files beside a database get its owner and mode. */
+/** Creates files beside a database, with its owner and mode. */
 
 import { constants, fchmodSync, fchownSync, fstatSync, openSync, statSync } from 'node:fs'
 

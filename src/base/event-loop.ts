@@ -1,4 +1,4 @@
-/** Long work in steps, with turns of the event loop in between. */
+/** Turns of the event loop: long work in steps, and what waits for a later turn. */
 
 /** Work that can be paused at each yield. Its return value is the result. */
 export type Steps<T> = Generator<void, T>

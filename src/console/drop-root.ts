@@ -1,4 +1,4 @@
-/** The user who owns the session store, whom a command of root becomes before it writes there. */
+/** A command that root runs drops root before it writes to the session store: it becomes the user who owns that. */
 
 import { constants, existsSync, lstatSync, openSync, readFileSync, readlinkSync, type Stats } from 'node:fs'
 import { basename, dirname, join, resolve } from 'node:path'
