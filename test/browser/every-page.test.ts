@@ -178,6 +178,9 @@ const OTHERS = new Map([
   ['token', 'for programs'],
   ['register', 'for programs'],
   ['me', 'for programs'],
+  ['bind', 'for browsers'],
+  ['renew', 'for browsers'],
+  ['device', 'bound-sessions.test.ts, where a sign-in waits to be bound'],
 ])
 
 test('every page is among those that are looked at', () => {
