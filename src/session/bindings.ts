@@ -138,6 +138,14 @@ export function createBindings(tools: BindingTools): Bindings {
     return true
   }
 
+  /** A browser that cannot renew comes from its own network, again and again: that must not hide what came from elsewhere. */
+  async function wouldHide(key: string, { bound }: Session, client: string): Promise<boolean> {
+    const network = neighbourhoodOf(client)
+    if (network !== bound?.network) return false
+    const before = parseUnproven(await once.peekOnce('unproven', key))
+    return before !== null && neighbourhoodOf(before.client) !== network
+  }
+
   /** The device signed from here: what came from here without a proof, at another host than the portal's, was its own. */
   async function noteNetwork({ id, bound }: Session & { readonly bound: Binding }, session: Session, client: string) {
     const network = neighbourhoodOf(client)
@@ -211,9 +219,10 @@ export function createBindings(tools: BindingTools): Bindings {
       const value = { atMs: nowMs, client, mayBeOwn }
       const terms = { lifetimeMs: TOLD_WITHIN_MS, isLatest: true }
       await Promise.all(
-        [keyOfSession(session.id), keyOfOwner(session)].map(key =>
-          once.putOneTime('unproven', key, value, { ...terms, owner: key }),
-        ),
+        [keyOfSession(session.id), keyOfOwner(session)].map(async key => {
+          if (await wouldHide(key, session, client)) return
+          await once.putOneTime('unproven', key, value, { ...terms, owner: key })
+        }),
       )
       return true
     },

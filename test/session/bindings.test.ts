@@ -208,6 +208,19 @@ for (const [name, of] of Object.entries(STORES)) {
         expect(await one.bindings.tellUnproven(session)).toBeNull()
         expect(await one.bindings.unprovenOf(session.id)).toEqual(last)
 
+        // One from the device's own network, as where its browser could not renew, does not hide one from elsewhere.
+        const both = await bound(one)
+        const found = await one.find(both.token, HOST)
+        if (found === null) throw new Error('the session is there')
+        expect(await one.bindings.noteUnproven(found, { client: '192.0.2.77', mayBeOwn: false })).toBe(true)
+        expect(await one.bindings.unprovenOf(found.id)).toMatchObject({ client: '192.0.2.77' })
+        clock.advance(2 * MINUTE)
+        await one.bindings.noteUnproven(found, copied)
+        clock.advance(2 * MINUTE)
+        expect(await one.bindings.noteUnproven(found, { client: '192.0.2.1', mayBeOwn: false })).toBe(true)
+        const shown = [await one.bindings.unprovenOf(found.id), await one.bindings.tellUnproven(found)]
+        expect(shown.map(each => each?.client)).toEqual(['198.51.100.7', '198.51.100.7'])
+
         // Of its own browser, which came to another network and then proved itself from there.
         const mine = await bound(one)
         await one.bindings.noteUnproven(mine.session, { client: '203.0.113.5', mayBeOwn: true })
