@@ -36,6 +36,7 @@ keep = "30d"
 users = "users.toml"
 [portals.home]
 url = "https://${AUTH}"
+compat = "oauth2-proxy"
 providers = ["people"]
 bind_sessions = ${mode}
 personal_tokens = true
@@ -347,6 +348,12 @@ test('who signs out where the device is not proven has signed out; the page says
   owner.plant(AUTH, name, proof, true)
   expect([await statusAt(owner, AUTH), await statusAt(owner)]).toEqual([302, 302])
   expect(clientsOf('sign_out')).toEqual(['192.0.2.1'])
+  // By the old address too.
+  const other = await bound(await comes(), 'bob')
+  dropProofs(other, AUTH)
+  const typed = { 'sec-fetch-site': 'none', 'sec-fetch-mode': 'navigate', 'sec-fetch-dest': 'document' }
+  expect((await other.visit(`https://${AUTH}/oauth2/sign_out`, { headers: typed })).status).toBe(302)
+  expect(await (await other.answer('x.y.z')).json()).toMatchObject({ continue: false })
 })
 
 test('an application’s host has one cookie of a session that counts, however often it was proven anew', async () => {
