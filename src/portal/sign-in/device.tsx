@@ -148,11 +148,15 @@ async function instruct(
 async function lifetimeMs(ctx: PortalRequest, { sessions }: DeviceTools, session: Session): Promise<number> {
   const { proofMs } = sessions.bindings.times
   if (ctx.portal.url !== null) return proofMs
-  const bound = (await sessions.ofOwner(session, null)).filter(entry => isBound(entry.session))
+  const bound = (await sessions.ofOwner(session, null)).filter(entry => isBound(entry.session)).slice(0, MOST_LOOKED_AT)
   const hosts = new Set((await Promise.all(bound.map(entry => sessions.hostsOf(entry.session.id)))).flat()).size
-  return Math.max(1, (hosts * MINUTES_A_SIGNING + EARLY_MINUTES) / MINUTES_IN_BROWSER) * proofMs
+  return Math.max(1, (Math.min(hosts, MOST_HOSTS) * MINUTES_A_SIGNING + EARLY_MINUTES) / MINUTES_IN_BROWSER) * proofMs
 }
 
+/** With as many, a proof counts for an hour, and never longer. */
+const MOST_HOSTS = 34
+/** Of the sessions of one user, the newest. */
+const MOST_LOOKED_AT = 200
 const MINUTES_A_SIGNING = 9 / 6
 const EARLY_MINUTES = 2
 /** Of the ten of a proof. */
