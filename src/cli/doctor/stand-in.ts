@@ -1,5 +1,6 @@
 /** The doctor in place of an application (`--stand-in`): which identity fields the proxy in front copies. */
 
+import { exportJWK, generateKeyPair, type JWTHeaderParameters, SignJWT } from 'jose'
 import { randomToken } from '../../base/bytes.ts'
 import { errorFacts } from '../../base/errors.ts'
 import type { Ports } from '../../base/ports.ts'
@@ -88,7 +89,7 @@ interface Looked {
 async function examineRoute(
   { origin, route, portal, sessions, arrived }: Looked,
   config: Config,
-  { random, ask }: Pick<Ports, 'random' | 'ask'>,
+  { random, ask, now }: Pick<Ports, 'random' | 'ask' | 'now'>,
 ): Promise<readonly Finding[]> {
   const identity = somebody(config, portal, route)
   const signed = route.assertion === null ? [] : [route.assertion.header.toLowerCase()]
@@ -97,7 +98,9 @@ async function examineRoute(
   const { session, token } = await sessions.start({ portal: portal.name, host: route.host, identity, secrets })
   const query = `doctor=${randomToken(random)}`
   try {
-    const cookie = `${cookieName('session', origin.startsWith('https:'))}=${token}; doctor=1`
+    const proof =
+      portal.bindSessions === 'required' ? `; ${await bindHere(sessions, session.id, route.host, now())}` : ''
+    const cookie = `${cookieName('session', origin.startsWith('https:'))}=${token}${proof}; doctor=1`
     // Which provider vouched is refused of clients.
     const forged = Object.fromEntries(names.filter(name => !name.endsWith('-provider')).map(name => [name, FORGED]))
     const signal = AbortSignal.timeout(TIMEOUT_MS)
@@ -126,6 +129,17 @@ async function examineRoute(
     ...(arrived.get(query + UPGRADED)?.has('upgrade') === true ? [unheldBack(`${origin}${route.path}`)] : []),
   ]
   return findings.length > 0 ? findings : [good(`${origin}: every field of the route is copied, and its host arrives`)]
+}
+
+/** Binds a session to this program, as a browser does where it has to; answers the cookie that proves it at a host. */
+async function bindHere({ bindings }: OpenSessions, sessionId: string, host: string, nowMs: number): Promise<string> {
+  const { privateKey, publicKey } = await generateKeyPair('ES256')
+  const { x, y } = await exportJWK(publicKey)
+  const header = { alg: 'ES256', typ: 'dbsc+jwt', jwk: { kty: 'EC', crv: 'P-256', x, y } } as JWTHeaderParameters
+  const signing = new SignJWT({ jti: await bindings.offer(sessionId) }).setProtectedHeader(header)
+  await bindings.register(await signing.sign(privateKey), { brought: null, client: '' })
+  const setCookie = await bindings.proofFor(sessionId, host, nowMs + bindings.times.proofMs)
+  return setCookie.slice(0, setCookie.indexOf(';'))
 }
 
 function examineField(origin: string, name: string, value: string | null, isKnown: boolean): readonly Finding[] {

@@ -1,11 +1,14 @@
 import { expect, test } from 'bun:test'
+import { join } from 'node:path'
+import { askBy } from '../../../src/base/http-client.ts'
+import { examineCopying } from '../../../src/cli/doctor/stand-in.ts'
 import { tablesOf } from '../../kit/accounts.ts'
-import { fakeClock } from '../../kit/clock.ts'
+import { fakeClock, quietPorts } from '../../kit/clock.ts'
 import { DeviceBrowser } from '../../kit/device.ts'
-import { eventually, type Gate, type GateOptions, startGate } from '../../kit/gate.ts'
+import { configOf, eventually, type Gate, type GateOptions, startGate } from '../../kit/gate.ts'
 import { untilTheEnd } from '../../kit/opened.ts'
 import { metricOf } from '../../kit/requests.ts'
-import { routeTo } from '../../kit/toml.ts'
+import { EVERYONE, providerTable, routeTo, SILENT } from '../../kit/toml.ts'
 import { forwarded, PAGE, send } from '../../kit/verify.ts'
 
 const AUTH = 'auth.example.test'
@@ -224,4 +227,30 @@ test('a proxy in front that asks gets the same word: no proof, no session', asyn
   expect(await asked(`${session}; ${proof}`)).toBe(204)
   expect(await asked(`${session}`)).toBe(302)
   expect(await asked(`${session}`, ['Accept: */*'])).toBe(401)
+})
+
+test('the doctor in place of an application is let through where sessions have to be bound', async () => {
+  const portal = `url = "https://${AUTH}"\nproviders = ["id"]\nbind_sessions = "required"\n${EVERYONE}`
+  const route = `host = "${APP}"\nverify = true\nportal = "home"\nallow = ["user"]\nheaders = "x-token"`
+  await using gate = await startGate(`${providerTable(SILENT)}\n[portals.home]\n${portal}\n[[routes]]\n${route}`, {
+    server: 'trusted_proxies = ["127.0.0.1"]\nverify = "127.0.0.1:0"',
+  })
+  const path = join(gate.folder, 'doctor.sock')
+  // A proxy in front that asks, and copies.
+  const ask = askBy(async (address, init) => {
+    const { pathname, search } = new URL(address)
+    const sent = [...new Headers(init.headers)].map(([name, value]) => `${name}: ${value}`)
+    const lines = forwarded(pathname + search, sent, 'GET', APP).map(line =>
+      line.replace('Proto: http', 'Proto: https'),
+    )
+    const verdict = await send(gate.verifyPort, '/.sallyport/verify', lines, 'sallyport')
+    if (verdict.status !== 204) return new Response(null, { status: verdict.status })
+    const headers = new Headers({ host: APP })
+    for (const [name, value] of verdict.fields) if (/^(?:x-token-|cookie$)/i.test(name)) headers.set(name, value)
+    return fetch(`http://doctor${pathname}${search}`, { headers, unix: path })
+  })
+  const { findings } = await examineCopying(configOf(gate), { kind: 'unix', path }, { ...quietPorts(Date), ask })
+  expect(findings.map(({ grade, what }) => `${grade}: ${what}`)).toEqual([
+    `good: https://${APP}: every field of the route is copied, and its host arrives`,
+  ])
 })
