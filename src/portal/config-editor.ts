@@ -19,6 +19,8 @@ export interface Finding {
 export interface DiffLine {
   readonly kind: 'same' | 'added' | 'removed' | 'gap'
   readonly text: string
+  /** Its number in the text that it is in; of both in the new one; 0 for a gap. */
+  readonly number: number
 }
 
 /** One of the files, with secrets hidden. */

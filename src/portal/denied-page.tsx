@@ -9,7 +9,7 @@ import { pageAnswer } from './answer.ts'
 import { wordsFor } from './language.ts'
 import { Help, NarrowPage, Operators, Reference } from './pages/narrow-page.tsx'
 import { detailOf, nameOf } from './pages/person.ts'
-import { Initials } from './pages/person-mark.tsx'
+import { Initials, Letter } from './pages/person-mark.tsx'
 import { LONGEST_ASK_TEXT, ownPath } from './paths.ts'
 import type { PortalRequest } from './portal.ts'
 import type { Words } from './words/words.ts'
@@ -45,17 +45,26 @@ export function renderDeniedPage(
   const written = lacksRole && /^(?:mailto|https?):/i.test(contact) ? contact : null
   // A request with a body is not sent again by loading its page.
   const isWatched = ctx.keepsOwnAddresses && (ctx.request.method === 'GET' || ctx.request.method === 'HEAD')
-  const again = canAskAgain(ctx, session) ? (
-    <form method="post" action={ownPath('again')}>
-      <input type="hidden" name="return" value={here} />
-      <button class="quiet" type="submit">
-        {words.askAgain}
-      </button>
-    </form>
-  ) : null
+  // What opens by itself is not asked for by hand.
+  const isAwaited = isWatched && view.asking.some(({ standing }) => standing === 'open')
+  const application = ctx.waiting(ctx.target.host, ctx.target.path)
+  const again =
+    canAskAgain(ctx, session) && !isAwaited ? (
+      <form method="post" action={ownPath('again')}>
+        <input type="hidden" name="return" value={here} />
+        <button class="quiet" type="submit">
+          {words.askAgain}
+        </button>
+      </form>
+    ) : null
   const page = (
     <NarrowPage words={words} title={words.notOpenTitle} place={ctx.portal.title}>
       {isWatched ? <div data-watch={`${ownPath('ask')}?${new URLSearchParams({ return: here })}`} hidden /> : null}
+      {application === null ? null : application.picture === null ? (
+        <Letter name={application.name} />
+      ) : (
+        <img class="icon" src={application.picture} alt="" width={56} height={56} />
+      )}
       <h1>{words.notOpen(view.routeName === '' ? null : view.routeName)}</h1>
       {view.reasons.map(reason => (
         <p>{reason}</p>
@@ -103,15 +112,19 @@ export function renderDeniedPage(
         </a>
       </div>
       <div class="ways">
-        {again}
         <a href={`${ownPath('login')}?${back}`}>{words.switchAccount}</a>
         <a href={ownPath('logout')}>{words.signOut}</a>
       </div>
-      <p class="note">
-        {lacksRole && written === null ? <span class="advice">{words.roleAdvice}</span> : null}
-        <Help words={words} contact={ctx.portal.contact} />
-      </p>
+      {lacksRole && written === null ? (
+        <p class="note">
+          <span class="advice">{words.roleAdvice}</span>
+        </p>
+      ) : null}
       <Operators words={words}>
+        {again}
+        <p>
+          <Help words={words} contact={ctx.portal.contact} />
+        </p>
         <Reference words={words} id={ctx.requestId} />
       </Operators>
     </NarrowPage>
@@ -141,9 +154,9 @@ function Asking(props: {
         <div class="asked">
           <p role="status">{words.asked(list(open))}</p>
           {isWatched ? (
-            <p class="soft small" data-watched hidden>
+            <p class="soft small dotted" data-watched hidden>
               <span class="wait" aria-hidden="true" />
-              {words.opensByItself}
+              <span>{words.opensByItself}</span>
             </p>
           ) : null}
           <noscript>

@@ -60,8 +60,8 @@ export function renderErrorPage(view: ErrorView): Response {
           {words.startingAgain}
         </p>
       )}
-      {afterS === null ? null : <Countdown words={words} afterS={afterS} to={view.refreshTo} />}
       <Acts acts={view.actions ?? []} />
+      {afterS === null ? null : <Countdown words={words} afterS={afterS} to={view.refreshTo} />}
       {view.cause === undefined ? null : (
         <p class="cause small">
           {words.causeForAdmins} <code lang="en">{view.cause}</code>

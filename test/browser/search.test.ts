@@ -95,13 +95,16 @@ name = "Photos"`,
   }
   const page = await person.open(`http://auth.localhost:${port}/`)
   const card = page.getByRole('link', { name: 'Photos' })
-  const runs = card.getByRole('img', { name: 'Running' })
+  const runs = page.locator('.app[data-health="up"]')
   const look = () => page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+  const said = await card.textContent()
   // Nobody has been there: the gate knows nothing, and asks nothing.
   expect([await card.getAttribute('data-health'), await runs.count(), asked]).toEqual(['unknown', 0, 0])
   expect(await visit()).toBe(200)
   await look()
   await runs.waitFor()
+  // That it runs needs no word.
+  expect(await card.textContent()).toBe(said)
   isDown = true
   expect(await visit()).toBe(502)
   const before = asked

@@ -17,7 +17,7 @@ import { ownPath } from '../paths.ts'
 import { type PortalRequest, readQuery } from '../portal.ts'
 import { leadToPortal } from '../sign-in/redirect-to-portal.ts'
 import type { Words } from '../words/words.ts'
-import type { AdminTools } from './admin.tsx'
+import { type AdminTools, rolesOf } from './admin.tsx'
 import { Access, Refuses, StateOf, tookOf } from './admin-routes.tsx'
 import { admitAdmin } from './admins.ts'
 import { menuOf } from './menu.ts'
@@ -143,14 +143,16 @@ function RoutePage({ words, title, menu, tabs, route, form, people, explained, n
           <RouteFacts words={words} route={route} nowMs={nowMs} />
         </Part>
         <Part heading={admin.explain} id="explain">
-          <p class="soft small">{admin.explainLead}</p>
-          <ExplainForm words={words} route={route} form={form} people={people} />
+          <div class="ask">
+            <p class="soft small">{admin.explainLead}</p>
+            <ExplainForm words={words} route={route} form={form} people={people} />
+          </div>
           {explained === null ? (
             <p class="wrong" role="status">
               {admin.explainNone}
             </p>
           ) : (
-            <Explained words={words} route={route} explained={explained} />
+            <Explained words={words} route={route} explained={explained} who={whoOf(form, people)} />
           )}
         </Part>
       </div>
@@ -280,50 +282,74 @@ const LOOKS = {
   refused: 'down',
 } as const
 
-function Explained(props: { words: Words; route: RouteView; explained: RequestExplained }) {
+/** Whom it is asked about, by name; null: somebody who is not signed in, or is not among the latest. */
+function whoOf({ who }: AskedForm, people: readonly Session[]): string | null {
+  const asker = people.find(({ id }) => id === who)
+  return asker === undefined ? null : nameOf(asker.identity)
+}
+
+/** The verdict as people say it: with the role that opens the route, or would. */
+function verdictOf(words: Words, { verdict, rules, needs, reason }: RequestExplained, who: string | null): string {
+  const { admin } = words
+  if (who === null || (verdict !== 'allow' && verdict !== 'deny')) return admin.verdicts[verdict]
+  if (verdict === 'allow') {
+    const held = rules.find(
+      ({ list, outcome, rule }) => list === 'allow' && outcome === 'holds' && rolesOf(rule, words),
+    )
+    const role = rolesOf(held?.rule ?? null, words)
+    return role === null ? admin.may(who) : admin.mayAs(who, role)
+  }
+  const roles = reason === 'role.missing' ? rolesOf(needs, words) : null
+  return roles === null ? admin.mayNot(who) : admin.mayNotWithout(who, roles)
+}
+
+function Explained(props: { words: Words; route: RouteView; explained: RequestExplained; who: string | null }) {
   const { words, route, explained } = props
   const { admin } = words
   const { verdict, why, reason, who, roles, granted, rules, needs, groups, unverified_email: email } = explained
   return (
     <div class={`verdict ${LOOKS[verdict]}`} role="status">
       <p>
-        <Health state={LOOKS[verdict]} text={admin.verdicts[verdict]} />
-      </p>
-      <p class="small" lang="en">
-        {why} <code>{reason}</code>
+        <Health state={LOOKS[verdict]} text={verdictOf(words, explained, props.who)} />
       </p>
       {explained.route === null || explained.route === route.id ? null : (
         <p class="small">{admin.explainOther(explained.route)}</p>
       )}
-      {rules.length === 0 ? null : (
-        <ul class="rules" lang="en">
-          {rules.map(({ list, number, rule, outcome, missing }) => (
-            <li class={outcome}>
-              <span class="soft">{`${list} ${number}`}</span> {rule} <strong>{outcome}</strong>
-              {missing.map(one => (
-                <span class="soft small">{one.why}</span>
-              ))}
-            </li>
-          ))}
-        </ul>
-      )}
-      <dl class="facts" lang="en">
-        <Fact name="who" text={who} />
-        <Fact name="roles" text={roles.length === 0 ? null : roles.join(', ')} />
-        <Fact
-          name="granted"
-          text={
-            granted.length === 0
-              ? null
-              : granted
-                  .map(({ role, until }) => `${role}, ${until === null ? 'for good' : `until ${until}`}`)
-                  .join('; ')
-          }
-        />
-        <Fact name="needs" text={needs} />
-        <Fact name="groups" text={groups} />
-        <Fact name="e-mail" text={email === null ? null : `${email.says}: ${email.hint}`} />
-      </dl>
+      <details>
+        <summary>{words.details}</summary>
+        <p class="small" lang="en">
+          {why} <code>{reason}</code>
+        </p>
+        {rules.length === 0 ? null : (
+          <ul class="rules" lang="en">
+            {rules.map(({ list, number, rule, outcome, missing }) => (
+              <li class={outcome}>
+                <span class="soft">{`${list} ${number}`}</span> {rule} <strong>{outcome}</strong>
+                {missing.map(one => (
+                  <span class="soft small">{one.why}</span>
+                ))}
+              </li>
+            ))}
+          </ul>
+        )}
+        <dl class="facts" lang="en">
+          <Fact name="who" text={who} />
+          <Fact name="roles" text={roles.length === 0 ? null : roles.join(', ')} />
+          <Fact
+            name="granted"
+            text={
+              granted.length === 0
+                ? null
+                : granted
+                    .map(({ role, until }) => `${role}, ${until === null ? 'for good' : `until ${until}`}`)
+                    .join('; ')
+            }
+          />
+          <Fact name="needs" text={needs} />
+          <Fact name="groups" text={groups} />
+          <Fact name="e-mail" text={email === null ? null : `${email.says}: ${email.hint}`} />
+        </dl>
+      </details>
     </div>
   )
 }

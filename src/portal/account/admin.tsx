@@ -12,7 +12,7 @@ import type { Session, SessionEntry, Sessions } from '../../session/session.ts'
 import { pageAnswer } from '../answer.ts'
 import { type FormTools, proveForm } from '../form.ts'
 import { wordsFor } from '../language.ts'
-import type { DenialView, Overview } from '../overview.ts'
+import type { DenialView, Overview, RouteView } from '../overview.ts'
 import { AdminTabs, Health, Line, Part } from '../pages/admin-tabs.tsx'
 import { detailOf, hasSeveral, nameOf } from '../pages/person.ts'
 import { Requests, type RequestsView } from '../pages/requests.tsx'
@@ -474,11 +474,11 @@ function TurnedAway({ words, overview, nowMs }: Pick<AdminView, 'words' | 'overv
   const { denials, routes } = overview
   if (denials.length === 0) return <p class="soft">{words.nobodyTurnedAway}</p>
   const rest = denials.slice(DENIALS_SHOWN, DENIALS_KEPT)
-  const names = new Map(routes.map(({ id, name }) => [id, name]))
+  const known = new Map(routes.map(route => [route.id, route]))
   const show = (some: readonly DenialView[]) => (
     <ul class="items">
       {some.map(denial => (
-        <Denied words={words} denial={denial} name={names.get(denial.route) ?? denial.route} nowMs={nowMs} />
+        <Denied words={words} denial={denial} route={known.get(denial.route) ?? null} nowMs={nowMs} />
       ))}
     </ul>
   )
@@ -495,31 +495,49 @@ function TurnedAway({ words, overview, nowMs }: Pick<AdminView, 'words' | 'overv
   )
 }
 
-function Denied(props: { words: Words; denial: DenialView; name: string; nowMs: number }) {
-  const { words, denial, name, nowMs } = props
+function Denied(props: { words: Words; denial: DenialView; route: RouteView | null; nowMs: number }) {
+  const { words, denial, route, nowMs } = props
   const { user, count, reason, needs, groups, client, method, id } = denial
+  const roles = reason === 'role.missing' ? rolesOf(needs, words) : null
   return (
     <Line
       title={
         <>
-          {words.admin.deniedAt(user ?? words.admin.somebody, name)}{' '}
+          {words.admin.deniedAt(user ?? words.admin.somebody, route?.name ?? denial.route)}{' '}
           {count === 1 ? null : <span class="tag">{words.times(count)}</span>}
         </>
       }
       end={<Time words={words} atMs={denial.atMs} nowMs={nowMs} />}
     >
-      <p class="small" lang="en">
-        {REASONS[reason].why}
-        {needs === null ? null : `; needs: ${needs}`}
-        {groups === null ? null : `; ${groups}`}
-      </p>
-      <p class="soft small">
-        {[client, method, reason].join(' · ')}
-        {` · ${words.reference} `}
-        <code>{id}</code>
-      </p>
+      {roles === null ? (
+        <p class="small sentence" lang="en">
+          {REASONS[reason].why}
+        </p>
+      ) : (
+        <p class="small">{words.admin.needsRole(roles)}</p>
+      )}
+      <details class="fold small">
+        <summary>{words.details}</summary>
+        <p lang="en">
+          {REASONS[reason].why}
+          {needs === null ? null : `; needs: ${needs}`}
+          {groups === null ? null : `; ${groups}`}
+        </p>
+        <p class="soft">
+          {[client, method, reason].join(' · ')}
+          {` · ${words.reference} `}
+          <code>{id}</code>
+        </p>
+      </details>
     </Line>
   )
+}
+
+/** The roles of which one is enough, out of what `explain` says is needed: "user or admin"; null where it is anything else. */
+export function rolesOf(needs: string | null, { lang }: Words): string | null {
+  const roles = /^role (.+)$/.exec(needs ?? '')?.[1]?.split(/, or | or |, /)
+  if (roles === undefined || !roles.every(role => /^[\w.-]+$/.test(role))) return null
+  return new Intl.ListFormat(lang, { type: 'disjunction' }).format(roles)
 }
 
 interface ConfigurationView {

@@ -151,7 +151,9 @@ function TokensPage({ words, title, menu, tokens, made, roles, mayMake, places, 
           <TokenUse words={words} token={made.text} places={places} />
         </Made>
       )}
-      {mayMake ? <NewTokenForm words={words} roles={roles} places={places} proof={proof} /> : null}
+      {mayMake ? (
+        <NewTokenForm words={words} roles={roles} places={places} proof={proof} isOpen={tokens.length === 0} />
+      ) : null}
       {tokens.length === 0 ? (
         <div class="empty">
           <p class="soft">{words.noTokens}</p>
@@ -168,9 +170,16 @@ function TokensPage({ words, title, menu, tokens, made, roles, mayMake, places, 
 }
 
 /** The form for a new token, and the access that it would give. */
-function NewTokenForm({ words, roles, places, proof }: Pick<TokensView, 'words' | 'roles' | 'places' | 'proof'>) {
+function NewTokenForm(
+  props: Pick<TokensView, 'words' | 'roles' | 'places' | 'proof'> & {
+    /** Whether there is nothing else to look at. */
+    readonly isOpen: boolean
+  },
+) {
+  const { words, roles, places, proof, isOpen } = props
   return (
-    <section class="card">
+    <details class="card new" open={isOpen}>
+      <summary>{words.newToken}</summary>
       <form class="fields" method="post" action={ownPath('tokens')}>
         <Creates proof={proof} />
         <div>
@@ -192,7 +201,7 @@ function NewTokenForm({ words, roles, places, proof }: Pick<TokensView, 'words' 
       </form>
       <p class="soft small">{roles.length === 0 ? words.tokenWithoutRoles : words.tokenWithRoles(roles.join(', '))}</p>
       <TokenPlaces words={words} places={places} />
-    </section>
+    </details>
   )
 }
 

@@ -87,6 +87,9 @@ export function ApplicationsPage(props: {
 /** Fewer are seen at one look. */
 const SEARCHED_FROM = 10
 
+/** So many have a large card each. */
+const FEW = 3
+
 /** Whether there are so many applications that one looks for them. */
 function hasSearch(applications: readonly Application[]): boolean {
   return applications.length >= SEARCHED_FROM
@@ -145,7 +148,7 @@ function Lists(props: {
   if (rest.length === applications.length) {
     return (
       <>
-        <List words={words} applications={rest} search={search} Name="h2" />
+        <List words={words} applications={rest} search={search} Name="h2" isFew={rest.length <= FEW} />
         {none}
       </>
     )
@@ -169,10 +172,12 @@ function List(props: {
   readonly applications: readonly Application[]
   readonly search: string
   readonly Name: 'h2' | 'h3'
+  /** Whether there is room for large cards. */
+  readonly isFew?: boolean
 }) {
   const { words, applications, search, Name } = props
   return (
-    <ul class="apps" data-up={words.health.up} data-down={words.health.down}>
+    <ul class={props.isFew ? 'apps few' : 'apps'} data-down={words.health.down}>
       {applications.map(application => {
         const { name, address, description, icon, health } = application
         return (
@@ -184,9 +189,6 @@ function List(props: {
                 <span class="soft small about">{description ?? placeOf(address)}</span>
                 {health === 'down' ? <span class="small health down">{words.health.down}</span> : null}
               </span>
-              {health === 'up' ? (
-                <span class="alive" role="img" aria-label={words.health.up} title={words.health.up} />
-              ) : null}
             </a>
           </li>
         )

@@ -231,29 +231,33 @@ function Filters({ words, asked }: Pick<AuditView, 'words' | 'asked'>) {
   const isKind = asked.event === '' || EVENT_KINDS.some(kind => kind === asked.event)
   return (
     <search>
-      <form class="filters" method="get" action={ownPath('audit')}>
-        <SearchField name="who" value={asked.who} label={words.auditWho} />
-        <select name="event" aria-label={admin.auditWhat}>
-          <option value="">{admin.auditEverything}</option>
-          {EVENT_KINDS.map(kind => (
-            <option value={kind} selected={kind === asked.event}>
-              {admin.auditKinds[kind]}
-            </option>
-          ))}
-          {isKind ? null : (
-            <option value={asked.event} selected>
-              {asked.event}
-            </option>
-          )}
-        </select>
-        <label>
-          <span class="soft">{words.auditSince}</span>
-          <input name="since" type="date" value={asked.since} />
-        </label>
-        <button class="act" type="submit">
-          {words.search}
-        </button>
-      </form>
+      {/* Folded on a narrow screen alone. */}
+      <details class="narrow" open={Object.values(asked).some(one => one !== '')}>
+        <summary>{admin.auditFind}</summary>
+        <form class="filters" method="get" action={ownPath('audit')}>
+          <SearchField name="who" value={asked.who} label={words.auditWho} />
+          <select name="event" aria-label={admin.auditWhat}>
+            <option value="">{admin.auditEverything}</option>
+            {EVENT_KINDS.map(kind => (
+              <option value={kind} selected={kind === asked.event}>
+                {admin.auditKinds[kind]}
+              </option>
+            ))}
+            {isKind ? null : (
+              <option value={asked.event} selected>
+                {asked.event}
+              </option>
+            )}
+          </select>
+          <label>
+            <span class="soft">{words.auditSince}</span>
+            <input name="since" type="date" value={asked.since} />
+          </label>
+          <button class="act" type="submit">
+            {words.search}
+          </button>
+        </form>
+      </details>
     </search>
   )
 }

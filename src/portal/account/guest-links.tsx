@@ -223,65 +223,68 @@ function New({ view, offer }: { readonly view: GuestsView; readonly offer: NonNu
   const chosen = kept === -1 ? Math.min(2, offer.hours.length - 1) : kept
   const isListed = places.some(({ address }) => address === refused?.address)
   return (
-    <form class="fields card" method="post" action={ownPath('guests')}>
-      <Creates proof={proof} />
-      {places.length === 0 ? (
-        <p class="wide soft small">{words.noGuestPlaces}</p>
-      ) : (
+    <details class="card new" open={view.links.length === 0 || refused !== undefined}>
+      <summary>{words.newLink}</summary>
+      <form class="fields" method="post" action={ownPath('guests')}>
+        <Creates proof={proof} />
+        {places.length === 0 ? (
+          <p class="wide soft small">{words.noGuestPlaces}</p>
+        ) : (
+          <div>
+            <label for="application">{words.linkApplication}</label>
+            <select id="application" name="application">
+              {places.map(({ name, address }) => (
+                <option value={address} selected={address === refused?.address}>
+                  {name}
+                </option>
+              ))}
+            </select>
+          </div>
+        )}
+        <div class={places.length === 0 ? 'wide' : 'rest'}>
+          <label for="address">{places.length === 0 ? words.linkAddress : words.linkAddressToo}</label>
+          <input
+            id="address"
+            name="address"
+            type="text"
+            inputmode="url"
+            required={places.length === 0}
+            maxlength={2000}
+            autocomplete="off"
+            value={isListed ? '' : (refused?.address ?? '')}
+            placeholder="https://"
+          />
+        </div>
         <div>
-          <label for="application">{words.linkApplication}</label>
-          <select id="application" name="application">
-            {places.map(({ name, address }) => (
-              <option value={address} selected={address === refused?.address}>
-                {name}
+          <NameField label={words.linkFor} value={refused?.name ?? ''} />
+        </div>
+        <div>
+          <label for="hours">{words.tokenLifetime}</label>
+          <select id="hours" name="hours">
+            {offer.hours.map((hours, index) => (
+              <option value={String(hours)} selected={index === chosen}>
+                {spanOf(hours * 3_600_000, words)}
               </option>
             ))}
           </select>
         </div>
-      )}
-      <div class={places.length === 0 ? 'wide' : 'rest'}>
-        <label for="address">{places.length === 0 ? words.linkAddress : words.linkAddressToo}</label>
-        <input
-          id="address"
-          name="address"
-          type="text"
-          inputmode="url"
-          required={places.length === 0}
-          maxlength={2000}
-          autocomplete="off"
-          value={isListed ? '' : (refused?.address ?? '')}
-          placeholder="https://"
-        />
-      </div>
-      <div>
-        <NameField label={words.linkFor} value={refused?.name ?? ''} />
-      </div>
-      <div>
-        <label for="hours">{words.tokenLifetime}</label>
-        <select id="hours" name="hours">
-          {offer.hours.map((hours, index) => (
-            <option value={String(hours)} selected={index === chosen}>
-              {spanOf(hours * 3_600_000, words)}
-            </option>
-          ))}
-        </select>
-      </div>
-      <div>
-        <label for="uses">{words.linkUses}</label>
-        <input
-          id="uses"
-          name="uses"
-          type="number"
-          required
-          min={1}
-          max={offer.maxUses}
-          value={String(refused?.uses ?? 1)}
-        />
-      </div>
-      <button class="act main" type="submit">
-        {words.makeLink}
-      </button>
-    </form>
+        <div>
+          <label for="uses">{words.linkUses}</label>
+          <input
+            id="uses"
+            name="uses"
+            type="number"
+            required
+            min={1}
+            max={offer.maxUses}
+            value={String(refused?.uses ?? 1)}
+          />
+        </div>
+        <button class="act main" type="submit">
+          {words.makeLink}
+        </button>
+      </form>
+    </details>
   )
 }
 

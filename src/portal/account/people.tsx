@@ -26,6 +26,8 @@ import { type PersonalFormTools, proveForm, readPersonalForm, requireProof } fro
 import { wordsFor } from '../language.ts'
 import { AdminTabs, type Tabs } from '../pages/admin-tabs.tsx'
 import { Made } from '../pages/credentials.tsx'
+import { Initials } from '../pages/person-mark.tsx'
+import { Said, Time } from '../pages/time.tsx'
 import { SearchField, WidePage } from '../pages/wide-page.tsx'
 import { isPortalHost, ownPath, portalOrigin } from '../paths.ts'
 import { type AuditTools, askedFacts, type PortalRequest, readQuery } from '../portal.ts'
@@ -39,7 +41,7 @@ import { menuOf } from './menu.ts'
 export interface PeopleTools extends PersonalFormTools, AuditTools {
   readonly trail: { isOfOnePortal(): boolean }
   readonly ports: Pick<Ports, 'now'>
-  readonly sessions: Pick<Sessions, 'describe'> & {
+  readonly sessions: Pick<Sessions, 'describe' | 'list'> & {
     readonly grants: Pick<Grants, 'of'>
     readonly accounts: Accounts
     readonly invitations: Invitations
@@ -51,6 +53,9 @@ const RECENT_S = 30 * 60
 
 /** So many users are shown at a time; the search finds the others. */
 const SHOWN = 100
+
+/** So many of the latest sign-ins say when somebody was here last. */
+const LATEST = 500
 
 /** What was made a moment ago. */
 interface MadeInvitation {
@@ -199,13 +204,19 @@ async function peopleAnswer(
   const all = peopleOf(provider).filter(person =>
     `${person.name} ${displayNameOf(provider, person)}`.toLowerCase().includes(wanted),
   )
+  const signedIn = await latestSignIns(ctx, tools, provider)
   const shown = await Promise.all(
-    all.slice(0, SHOWN).map(async person => ({
-      person,
-      name: displayNameOf(provider, person),
-      passkeys: countHere(ctx, await tools.sessions.accounts.of(person)),
-      isStronger: missingRoles(ctx, tools, session, { provider, person, nowMs }).length > 0,
-    })),
+    all.slice(0, SHOWN).map(async person => {
+      const account = await tools.sessions.accounts.of(person)
+      const times = [signedIn.get(userSubject(person.name)), ...account.passkeys.map(({ usedAtMs }) => usedAtMs)]
+      return {
+        person,
+        name: displayNameOf(provider, person),
+        passkeys: countHere(ctx, account),
+        lastMs: Math.max(...times.map(atMs => atMs ?? 0)),
+        isStronger: missingRoles(ctx, tools, session, { provider, person, nowMs }).length > 0,
+      }
+    }),
   )
   if (!prefersPage(ctx.request)) {
     return jsonAnswer({ users: shown.map(({ person, passkeys }) => ({ name: person.name, passkeys })) })
@@ -218,6 +229,7 @@ async function peopleAnswer(
       menu={menuOf(ctx, session, words, 'admin')}
       shown={shown}
       more={all.length - shown.length}
+      nowMs={nowMs}
       search={search}
       made={made}
       tabs={{ here: 'people', hasFile: tools.trail.isOfOnePortal(), hasPeople: true }}
@@ -227,6 +239,18 @@ async function peopleAnswer(
     />
   )
   return pageAnswer(words, ctx.portal.brand, page, 200, {}, 'nothing', null, 'admin')
+}
+
+/** When users of the file signed in last, by subject, as far as live sessions say it. */
+async function latestSignIns(
+  { portal }: PortalRequest,
+  { sessions }: PeopleTools,
+  provider: ProviderConfig,
+): Promise<ReadonlyMap<string, number>> {
+  const { entries } = await sessions.list(portal.name, { after: null, limit: LATEST })
+  const own = entries.filter(({ session }) => session.identity.provider === provider.name)
+  // The newest come first, and stay.
+  return new Map(own.toReversed().map(({ session }) => [session.identity.subject, session.createdAtMs]))
 }
 
 function countHere({ portal }: PortalRequest, { passkeys }: Account): number {
@@ -241,8 +265,11 @@ interface PeopleView {
     readonly person: FilePerson
     readonly name: string
     readonly passkeys: number
+    /** The last sign-in; 0 where none is known. */
+    readonly lastMs: number
     readonly isStronger: boolean
   }[]
+  readonly nowMs: number
   /** How many more there are. */
   readonly more: number
   readonly search: string
@@ -255,7 +282,7 @@ interface PeopleView {
 }
 
 function PeoplePage(props: PeopleView) {
-  const { words, title, menu, shown, more, search, made, mayInvite, again, proof } = props
+  const { words, title, menu, shown, more, search, made, mayInvite, again, proof, nowMs } = props
   const own = words.passkeys
   return (
     <WidePage words={words} title={title} heading={own.people} menu={menu}>
@@ -291,12 +318,20 @@ function PeoplePage(props: PeopleView) {
       ) : null}
       {shown.length === 0 ? <p class="soft">{search === '' ? own.peopleEmpty : words.nobodyFits}</p> : null}
       <ul class="rows">
-        {shown.map(({ person, name, passkeys, isStronger }) => (
+        {shown.map(({ person, name, passkeys, lastMs, isStronger }) => (
           <li class="row">
+            <Initials name={name} />
             <div>
-              <h2>{name}</h2>
+              <h2>{name}</h2> <span class={passkeys === 0 ? 'tag soft' : 'tag'}>{own.count(passkeys)}</span>
               <p class="soft small">
-                {[...(name === person.name ? [] : [person.name]), own.count(passkeys)].join(' · ')}
+                {name === person.name ? null : `${person.name} · `}
+                {lastMs === 0 ? (
+                  own.notSeen
+                ) : (
+                  <Said say={own.lastSignIn}>
+                    <Time words={words} atMs={lastMs} nowMs={nowMs} />
+                  </Said>
+                )}
                 {isStronger ? ` · ${own.stronger}` : ''}
               </p>
             </div>
@@ -305,7 +340,7 @@ function PeoplePage(props: PeopleView) {
                 <input type="hidden" name="proof" value={proof} />
                 <input type="hidden" name="act" value="invite" />
                 <input type="hidden" name="name" value={person.name} />
-                <button class="act" type="submit" aria-label={own.inviteNamed(name)}>
+                <button class="quiet" type="submit" aria-label={own.inviteNamed(name)}>
                   {own.invite}
                 </button>
               </form>

@@ -284,13 +284,17 @@ function Row({ entry, view }: { readonly entry: ShownSession; readonly view: Ses
             />
           )}
           <Parts parts={[client === '' || isUsual ? null : client]} />
-          {`${words.signedInTime} `}
-          <Time words={words} atMs={session.createdAtMs} nowMs={view.nowMs} />
-          {`, ${words.lastUsedTime} `}
+          {/* A narrow screen shows the other time alone. */}
+          <span class="more-room">
+            {`${words.signedInTime} `}
+            <Time words={words} atMs={session.createdAtMs} nowMs={view.nowMs} />
+            {', '}
+          </span>
+          {`${words.lastUsedTime} `}
           <Time words={words} atMs={isThis ? view.nowMs : lastSeenMs} nowMs={view.nowMs} />
         </p>
         {used.length === 0 ? null : (
-          <p class="soft small">{`${words.applicationsUsed} ${new Intl.ListFormat(words.lang).format(used)}`}</p>
+          <p class="soft small one-line">{`${words.applicationsUsed} ${new Intl.ListFormat(words.lang).format(used)}`}</p>
         )}
         {unproven === null ? null : (
           <p class="small">{words.device.unproven(momentOf(unproven.atMs, words), unproven.client)}</p>

@@ -347,7 +347,15 @@ function EditPage(view: EditView) {
           {names.length < 2 ? <code>{name}</code> : <Names words={words} names={names} name={name} />}
           <span id="edit-state" role="status" hidden />
         </div>
-        <Text label={words.editText} text={text} />
+        <div class="frame">
+          <Text label={words.editText} text={text} />
+          <div class="soft">
+            <p id="edit-keys" hidden>
+              {admin.editKeys}
+            </p>
+            <p>{words.editHidden}</p>
+          </div>
+        </div>
         <Findings findings={findings} main={name} />
         <div class="buttons">
           <button class="act main" type="submit" name="act" value="review">
@@ -356,14 +364,10 @@ function EditPage(view: EditView) {
           <button class="act" type="submit" name="act" value="check">
             {words.editCheck}
           </button>
-          <a class="act" href={ownPath('file')}>
+          <a class="quiet" href={ownPath('file')}>
             {words.editLeave}
           </a>
         </div>
-        <p class="soft small" id="edit-keys" hidden>
-          {admin.editKeys}
-        </p>
-        <p class="soft small">{words.editHidden}</p>
       </form>
       <script src={script.address} nonce={script.nonce} />
     </WidePage>

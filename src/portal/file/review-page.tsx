@@ -3,7 +3,7 @@
 /** The page that shows what a draft of the file would change, before it is saved. */
 
 import type { Draft, Judged, Preview } from '../config-editor.ts'
-import { AdminTabs, type Tabs } from '../pages/admin-tabs.tsx'
+import { AdminTabs, Health, type Tabs } from '../pages/admin-tabs.tsx'
 import { type MenuEntry, WidePage } from '../pages/wide-page.tsx'
 import { ownPath } from '../paths.ts'
 import type { Words } from '../words/words.ts'
@@ -27,7 +27,9 @@ const PEOPLE_SHOWN = 200
 /** What a draft would change, before it is saved: for routes, and for those who are signed in. */
 export function ReviewPage({ words, title, menu, tabs, draft, judged, proof, base }: ReviewView) {
   const { findings, difference, preview, isCut, lockouts } = judged
-  const { people, judged: count, anybody } = preview
+  const { people, judged: count, anybody, routes, settings, restart } = preview
+  const changed = [routes.added, routes.removed, routes.changed, settings, restart]
+  const isSame = changed.every(of => of.length === 0)
   return (
     <WidePage words={words} title={title} heading={words.reviewTitle} menu={menu}>
       <AdminTabs words={words} tabs={tabs} />
@@ -39,20 +41,29 @@ export function ReviewPage({ words, title, menu, tabs, draft, judged, proof, bas
         </div>
       )}
       <Findings findings={findings} main={draft.name} />
-      <section class="group">
-        <h2>{words.reviewChanges}</h2>
-        <Changes words={words} preview={preview} />
-      </section>
+      {isSame || people.length === 0 ? (
+        <p class="card same">
+          {isSame ? <Health state="up" text={words.reviewNothing} /> : null}
+          {people.length === 0 ? <Health state="up" text={words.reviewPeople(0, count)} /> : null}
+        </p>
+      ) : null}
+      {isSame ? null : (
+        <section class="group">
+          <h2>{words.reviewChanges}</h2>
+          <Changes preview={preview} words={words} />
+        </section>
+      )}
       {anybody.gains.length + anybody.loses.length === 0 ? null : (
         <section class="group">
           <h2>{words.reviewAnybody}</h2>
           <Turns words={words} turns={anybody} />
         </section>
       )}
-      <section class="group">
+      {isCut && people.length === 0 ? <p class="soft">{words.reviewCut}</p> : null}
+      <section class="group" hidden={people.length === 0}>
         <h2>{words.reviewPeople(people.length, count)}</h2>
         {isCut ? <p class="soft">{words.reviewCut}</p> : null}
-        <ul class="rows" hidden={people.length === 0}>
+        <ul class="rows">
           {people.slice(0, PEOPLE_SHOWN).map(person => (
             <li class="row">
               <div>
@@ -109,7 +120,6 @@ function Changes({ words, preview }: { readonly words: Words; readonly preview: 
   ]
   return (
     <>
-      {lines.length === 0 ? <p class="soft">{words.reviewNothing}</p> : null}
       <ul class="changes">
         {lines.map(line => (
           <li>{line}</li>

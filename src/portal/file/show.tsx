@@ -133,9 +133,9 @@ const SIGNS: Readonly<Record<DiffLine['kind'], string>> = { same: ' ', added: '+
 /** Lines with a sign before each, as `diff` writes them: colours say nothing that the signs do not. */
 export function Difference({ lines }: { readonly lines: readonly DiffLine[] }) {
   return (
-    <pre class="lines" tabindex={0}>
-      {lines.map(({ kind, text }) => (
-        <span class={kind}>{`${SIGNS[kind]} ${text}\n`}</span>
+    <pre class="lines difference" tabindex={0}>
+      {lines.map(({ kind, text, number }) => (
+        <span class={kind} data-line={number === 0 ? undefined : number}>{`${SIGNS[kind]} ${text}\n`}</span>
       ))}
     </pre>
   )

@@ -64,17 +64,11 @@ export function AccountPage(view: AccountView) {
       ) : (
         <>
           <p class="soft">{view.isFresh ? say.ends : view.takesPasswords ? say.lead : words.passkeys.confirmLead}</p>
-          <Confirm {...view} />
           <Outcome words={words} told={told} />
           <Notices words={words} notices={account.notices} />
           {view.takesPasswords ? <Password {...view} /> : null}
           {view.takesPasswords ? <Factor {...view} /> : null}
           {view.rpId === null && account.passkeys.length === 0 ? null : <Passkeys {...view} />}
-          <p class="more">
-            <a class="act" href={ownPath('sessions')}>
-              {words.yourSessions}
-            </a>
-          </p>
         </>
       )}
     </WidePage>
@@ -168,11 +162,15 @@ function Password(view: AccountView) {
   const { password } = account
   return (
     <section class="card way">
-      <h2>{words.password}</h2>
-      <p class="soft">
-        {password === null ? say.passwordOfFile : <Since words={words} say={say.passwordSince} atMs={password.atMs} />}
-      </p>
-      <Change {...view} act="password" label={say.changePassword}>
+      <Change
+        {...view}
+        act="password"
+        label={say.changePassword}
+        title={<h2>{words.password}</h2>}
+        about={
+          password === null ? say.passwordOfFile : <Since words={words} say={say.passwordSince} atMs={password.atMs} />
+        }
+      >
         {/* A password manager keeps the new password under this name. */}
         <input type="text" name="username" value={name} autocomplete="username" hidden />
         <Secret id="new" label={say.newPassword} autocomplete="new-password" describedBy="password-rules" />
@@ -192,39 +190,47 @@ function Factor(view: AccountView) {
   const isOn = factor !== null || isFactorOfFile
   return (
     <section class="card way">
-      <h2>{say.factor}</h2>
-      <p class="soft">
-        {factor !== null ? (
-          <Since words={words} say={say.factorSince} atMs={factor.atMs} />
-        ) : isFactorOfFile ? (
-          say.factorOfFile
-        ) : (
-          say.factorLead
-        )}
-      </p>
-      <Change {...view} act="factor" label={isOn ? say.factorReplace : say.factorSetUp} />
+      <Change
+        {...view}
+        act="factor"
+        label={isOn ? say.factorReplace : say.factorSetUp}
+        title={<h2>{say.factor}</h2>}
+        about={
+          factor !== null ? (
+            <Since words={words} say={say.factorSince} atMs={factor.atMs} />
+          ) : isFactorOfFile ? (
+            say.factorOfFile
+          ) : (
+            say.factorLead
+          )
+        }
+      />
       {isOn ? (
-        <>
-          <h3>{say.recovery}</h3>
-          <p class="soft">{say.recoveryLeft(recovery.length)}</p>
-          <Change {...view} act="recovery" label={say.recoveryMake} />
-        </>
+        <Change
+          {...view}
+          act="recovery"
+          label={say.recoveryMake}
+          title={<h3>{say.recovery}</h3>}
+          about={say.recoveryLeft(recovery.length)}
+        />
       ) : null}
       {factor === null ? null : <Change {...view} act="factor-remove" label={say.factorRemove} isEnd />}
     </section>
   )
 }
 
-/** How to confirm changes without a password. */
-function Confirm({ words, account, rpId, isFresh, confirmAt }: AccountView) {
+/** Confirms changes without a password: in place of it in each form, and in place of the forms where there are no passwords. */
+function Confirm({ words, account, rpId, isFresh, confirmAt, isAlone = false }: ConfirmView) {
   if (isFresh || !account.passkeys.some(passkey => passkey.rpId === rpId)) return null
   return (
-    <p class="more">
-      <a class="act" href={confirmAt}>
-        {words.passkeys.confirm}
-      </a>
-    </p>
+    <a class={isAlone ? 'act' : 'quiet'} href={confirmAt}>
+      {words.passkeys.confirm}
+    </a>
   )
+}
+
+type ConfirmView = Pick<AccountView, 'words' | 'account' | 'rpId' | 'isFresh' | 'confirmAt'> & {
+  readonly isAlone?: boolean
 }
 
 function Passkeys(view: AccountView) {
@@ -234,36 +240,60 @@ function Passkeys(view: AccountView) {
   const mayChange = takesPasswords || isFresh
   return (
     <section class="card way">
-      <h2>{say.heading}</h2>
-      <p class="soft">{say.lead}</p>
+      {mayChange && rpId !== null ? (
+        <Change {...view} act="passkey" label={say.add} title={<h2>{say.heading}</h2>} about={say.lead} />
+      ) : (
+        <div class="head">
+          <span>
+            <h2>{say.heading}</h2>
+            <span class="soft">{say.lead}</span>
+          </span>
+          <Confirm {...view} isAlone />
+        </div>
+      )}
       <ul class="rows">
         {account.passkeys.map(passkey => (
-          <li class="row">
-            <div>
-              <h3>
-                {passkey.name} {passkey.isBackedUp ? <span class="tag">{say.synced}</span> : null}
-              </h3>
-              <p class="soft small">
-                {passkey.rpId === rpId ? null : `${passkey.rpId} · `}
-                <SaidOf
-                  say={([made = '', used = null]) => say.times(made, used)}
-                  each={[passkey.createdAtMs, passkey.usedAtMs].flatMap(atMs =>
-                    atMs === null ? [] : [<Moment words={words} atMs={atMs} show="day" />],
-                  )}
-                />
-              </p>
-              {mayChange && (takesPasswords || here.length > 1 || passkey.rpId !== rpId) ? (
-                <Change {...view} act="passkey-remove" label={say.remove} of={passkey} isEnd>
-                  <input type="hidden" name="id" value={passkey.id} />
-                </Change>
-              ) : null}
-            </div>
+          <li>
+            {mayChange && (takesPasswords || here.length > 1 || passkey.rpId !== rpId) ? (
+              <Change {...view} act="passkey-remove" label={say.remove} of={passkey} isEnd {...telling(view, passkey)}>
+                <input type="hidden" name="id" value={passkey.id} />
+              </Change>
+            ) : (
+              <div class="head">
+                <span>
+                  {telling(view, passkey).title}
+                  <span class="soft small">{telling(view, passkey).about}</span>
+                </span>
+              </div>
+            )}
           </li>
         ))}
       </ul>
-      {mayChange && rpId !== null ? <Change {...view} act="passkey" label={say.add} /> : null}
     </section>
   )
+}
+
+/** What there is to say of a passkey. */
+function telling({ words, rpId }: AccountView, passkey: Account['passkeys'][number]) {
+  const say = words.passkeys
+  return {
+    title: (
+      <h3>
+        {passkey.name} {passkey.isBackedUp ? <span class="tag">{say.synced}</span> : null}
+      </h3>
+    ),
+    about: (
+      <>
+        {passkey.rpId === rpId ? null : `${passkey.rpId} · `}
+        <SaidOf
+          say={([made = '', used = null]) => say.times(made, used)}
+          each={[passkey.createdAtMs, passkey.usedAtMs].flatMap(atMs =>
+            atMs === null ? [] : [<Moment words={words} atMs={atMs} show="day" />],
+          )}
+        />
+      </>
+    ),
+  }
 }
 
 /** The page on which the browser makes a passkey. */
@@ -353,23 +383,33 @@ function QrCode({ picture, label }: { readonly picture: readonly (readonly boole
   )
 }
 
-/** A form that changes something: closed until it is wanted, since each asks for the present password. */
+/** A form that changes something, under what it changes: closed until it is wanted, since each asks for the present password. */
 export function Change(
-  props: Pick<AccountView, 'words' | 'proof' | 'name' | 'isFresh'> & {
+  props: Omit<ConfirmView, 'isAlone'> & {
+    readonly proof: string
     readonly act: string
     readonly label: string
+    /** What it changes, and how that is now. */
+    readonly title?: Child
+    readonly about?: Child
     /** One of several that it may be of. */
     readonly of?: Pick<Account['passkeys'][number], 'id' | 'name'>
     readonly isEnd?: boolean
     readonly children?: Child
   },
 ) {
-  const { words, proof, act, label, of, isFresh, isEnd = false } = props
+  const { words, proof, act, label, title, about, of, isFresh, isEnd = false } = props
   const say = words.ownAccount
   const id = of === undefined ? act : `${act}-${of.id}`
   return (
     <details>
-      <summary aria-label={of === undefined ? undefined : words.passkeys.removeNamed(of.name)}>{label}</summary>
+      <summary class="head">
+        <span>
+          {title}
+          {about === undefined ? null : <span class={of === undefined ? 'soft' : 'soft small'}>{about}</span>}
+        </span>
+        <span class="pick">{label}</span>
+      </summary>
       <form class="fields" method="post" action={ownPath('account')}>
         <input type="hidden" name="proof" value={proof} />
         <input type="hidden" name="act" value={act} />
@@ -382,9 +422,16 @@ export function Change(
           <span>{say.alsoTokens}</span>
         </label>
         <p class="small soft wide">{say.ends}</p>
-        <button class={isEnd ? 'act end' : 'act main'} type="submit">
-          {label}
-        </button>
+        <div class="buttons wide">
+          <button
+            class={isEnd ? 'act end' : 'act main'}
+            type="submit"
+            aria-label={of === undefined ? undefined : words.passkeys.removeNamed(of.name)}
+          >
+            {label}
+          </button>
+          <Confirm {...props} />
+        </div>
       </form>
     </details>
   )

@@ -83,20 +83,35 @@ export function CodePage(props: {
 }) {
   const { words, form } = props
   return (
-    <NarrowPage words={words} title={words.signIn} place={props.title} isShort>
-      <h1>{words.signIn}</h1>
+    <NarrowPage words={words} title={words.codeTitle} place={props.title} isShort>
+      <h1>{words.codeTitle}</h1>
       <p class="soft">{form.name}</p>
-      <UserForm {...form} words={words} wrong={words.codeWrong}>
+      <UserForm {...form} words={words} wrong={words.codeWrong} below={<RecoveryCode words={words} />}>
         <input type="hidden" name="name" value={form.name} />
         <input type="hidden" name="passed" value={form.passed} />
         <div class="wide">
           <CodeInput words={words} note="code-note" />
         </div>
-        <p class="small soft" id="code-note">
+        <p class="small soft wide" id="code-note">
           {words.codeNote}
         </p>
-        <details class="wide">
-          <summary>{words.ownAccount.recoveryUse}</summary>
+      </UserForm>
+      <p class="note">
+        <a class="quiet" href={form.address}>
+          {words.useOtherAccount}
+        </a>
+      </p>
+    </NarrowPage>
+  )
+}
+
+/** In place of a code of the app. */
+function RecoveryCode({ words }: { readonly words: Words }) {
+  return (
+    <details class="operators">
+      <summary>{words.ownAccount.recoveryUse}</summary>
+      <div class="fields">
+        <div class="wide">
           <label for="recovery">{words.ownAccount.recoveryCode}</label>
           <input
             id="recovery"
@@ -106,14 +121,9 @@ export function CodePage(props: {
             spellcheck={false}
             maxlength={32}
           />
-        </details>
-      </UserForm>
-      <p class="note">
-        <a class="quiet" href={form.address}>
-          {words.useOtherAccount}
-        </a>
-      </p>
-    </NarrowPage>
+        </div>
+      </div>
+    </details>
   )
 }
 
@@ -156,7 +166,15 @@ function PasswordForm(props: OwnForm & { readonly words: Words; readonly keep: R
 }
 
 /** `wrong`: what is said of a form that was just sent and is wrong. */
-function UserForm(props: OwnForm & { readonly words: Words; readonly wrong: string; readonly children: Child }) {
+function UserForm(
+  props: OwnForm & {
+    readonly words: Words
+    readonly wrong: string
+    readonly children: Child
+    /** Below its button. */
+    readonly below?: Child
+  },
+) {
   const { words, browser, proof, address, isWrong, wrong, children } = props
   return (
     <form method="post" action={address}>
@@ -173,6 +191,7 @@ function UserForm(props: OwnForm & { readonly words: Words; readonly wrong: stri
           {words.signIn}
         </button>
       </div>
+      {props.below}
     </form>
   )
 }

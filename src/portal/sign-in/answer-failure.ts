@@ -138,6 +138,7 @@ function advise(ctx: PortalRequest, words: Words, error: GateError, failed: Fail
       if (failed === null) return {}
       return {
         refreshTo: fresh,
+        ...unreachedTitle(ctx, words, error, failed),
         detail: LASTING.has(error.code) ? words.providerLasts : words.providerPasses,
         actions: [
           ...(LASTING.has(error.code) ? [] : [{ label: words.tryAgain, address: fresh }]),
@@ -145,6 +146,17 @@ function advise(ctx: PortalRequest, words: Words, error: GateError, failed: Fail
         ],
       }
   }
+}
+
+/** Which provider cannot be reached, by its name: the others are offered below. */
+function unreachedTitle(
+  { providers }: PortalRequest,
+  words: Words,
+  { code }: GateError,
+  { provider }: FailedSignIn,
+): Partial<ErrorView> {
+  const label = provider === null ? undefined : providers.get(provider)?.label
+  return code === 'provider.down' && label !== undefined ? { title: words.unreached(label) } : {}
 }
 
 /** What is wrong at a provider, or between it and the file, until somebody mends it: to try again changes nothing. */

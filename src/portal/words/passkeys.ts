@@ -42,6 +42,9 @@ export interface PasskeyWords {
   readonly peopleLead: string
   readonly peopleEmpty: string
   count(passkeys: number): string
+  lastSignIn(ago: string): string
+  /** Where no sign-in is known. */
+  readonly notSeen: string
   readonly invite: string
   inviteNamed(name: string): string
   made(name: string): string
@@ -83,8 +86,10 @@ export const EN_PASSKEYS: PasskeyWords = {
   peopleLead: 'An invitation is a link by which somebody creates a passkey and is signed in. A newer one replaces it.',
   peopleEmpty: 'The file has no users.',
   count: passkeys => (passkeys === 0 ? 'no passkey' : passkeys === 1 ? '1 passkey' : `${passkeys} passkeys`),
-  invite: 'Make an invitation',
-  inviteNamed: name => `Make an invitation for ${name}`,
+  lastSignIn: ago => `last sign-in ${ago}`,
+  notSeen: 'no sign-in known',
+  invite: 'Invite',
+  inviteNamed: name => `Invite ${name}`,
   made: name => `Give this link to ${name} and to nobody else. It is shown only now, and works once, for 24 hours.`,
   stronger: 'has roles that you do not have',
   signInFirst: 'Sign in again to make invitations',
@@ -127,8 +132,10 @@ export const DE_PASSKEYS: PasskeyWords = {
     'Eine Einladung ist eine Adresse: Wer sie öffnet, erstellt einen Passkey und ist damit angemeldet. Eine neue Einladung ersetzt die vorige.',
   peopleEmpty: 'In der Datei stehen keine Personen.',
   count: passkeys => (passkeys === 0 ? 'kein Passkey' : passkeys === 1 ? '1 Passkey' : `${passkeys} Passkeys`),
-  invite: 'Einladung erstellen',
-  inviteNamed: name => `Einladung für ${name} erstellen`,
+  lastSignIn: ago => `letzte Anmeldung ${ago}`,
+  notSeen: 'keine Anmeldung bekannt',
+  invite: 'Einladen',
+  inviteNamed: name => `${name} einladen`,
   made: name =>
     `Geben Sie diese Adresse nur an ${name} weiter. Sie wird nur jetzt angezeigt und gilt einmal, 24\u00a0Stunden lang.`,
   stronger: 'hat Rollen, die Sie nicht haben',
@@ -173,8 +180,10 @@ export const FR_PASSKEYS: PasskeyWords = {
   peopleEmpty: 'Le fichier ne contient aucun utilisateur.',
   count: passkeys =>
     passkeys === 0 ? 'aucune clé d’accès' : passkeys === 1 ? '1 clé d’accès' : `${passkeys} clés d’accès`,
-  invite: 'Créer une invitation',
-  inviteNamed: name => `Créer une invitation pour ${name}`,
+  lastSignIn: ago => `dernière connexion ${ago}`,
+  notSeen: 'aucune connexion connue',
+  invite: 'Inviter',
+  inviteNamed: name => `Inviter ${name}`,
   made: name =>
     `Donnez ce lien à ${name} et à personne d’autre. Il n’est affiché que maintenant et fonctionne une seule fois, pendant 24 heures.`,
   stronger: 'a des rôles que vous n’avez pas',
@@ -219,8 +228,10 @@ export const ES_PASSKEYS: PasskeyWords = {
   peopleEmpty: 'El archivo no tiene usuarios.',
   count: passkeys =>
     passkeys === 0 ? 'sin llaves de acceso' : passkeys === 1 ? '1 llave de acceso' : `${passkeys} llaves de acceso`,
-  invite: 'Crear una invitación',
-  inviteNamed: name => `Crear una invitación para ${name}`,
+  lastSignIn: ago => `último inicio de sesión ${ago}`,
+  notSeen: 'sin inicios de sesión conocidos',
+  invite: 'Invitar',
+  inviteNamed: name => `Invitar a ${name}`,
   made: name =>
     `Da este enlace a ${name} y a nadie más. Solo se muestra ahora, y funciona una sola vez, durante 24 horas.`,
   stronger: 'tiene roles que tú no tienes',

@@ -89,6 +89,7 @@ export interface Words {
   readonly password: string
   /** On a tab of a session that is over. */
   readonly waitsToBeSeen: string
+  readonly codeTitle: string
   readonly code: string
   /** Under the field for a code. */
   readonly codeNote: string
@@ -145,6 +146,8 @@ export interface Words {
   /** Of what was made a moment ago. */
   readonly madeUntil: string
   readonly madeAt: string
+  /** Opens the form for one. */
+  readonly newToken: string
   readonly makeToken: string
   readonly tokenWithoutRoles: string
   tokenWithRoles(roles: string): string
@@ -177,6 +180,8 @@ export interface Words {
   readonly linkAddress: string
   readonly linkFor: string
   readonly linkUses: string
+  /** Opens the form for one. */
+  readonly newLink: string
   readonly makeLink: string
   linkUsed(used: number, uses: number): string
   linkUntil(until: string): string

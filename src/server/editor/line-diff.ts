@@ -10,10 +10,23 @@ const MOST_PAIRS = 4_000_000
 
 /** What differs between two texts, line by line, with a few lines around it; none where nothing does. */
 export function lineDiff(before: string, after: string): readonly DiffLine[] {
-  return before === after ? [] : cut(compare(before.split(/\r?\n/), after.split(/\r?\n/)))
+  return before === after ? [] : cut(numbered(compare(before.split(/\r?\n/), after.split(/\r?\n/))))
 }
 
-function compare(before: readonly string[], after: readonly string[]): readonly DiffLine[] {
+/** A line before it has its number. */
+type Line = Pick<DiffLine, 'kind' | 'text'>
+
+/** Lines with their numbers: in the old text where they are gone, else in the new one. */
+function numbered(lines: readonly Line[]): readonly DiffLine[] {
+  let [old, now] = [0, 0]
+  return lines.map(line => {
+    if (line.kind !== 'added') old++
+    if (line.kind !== 'removed') now++
+    return { ...line, number: line.kind === 'removed' ? old : now }
+  })
+}
+
+function compare(before: readonly string[], after: readonly string[]): readonly Line[] {
   let start = 0
   while (start < before.length && start < after.length && before[start] === after[start]) start++
   let same = 0
@@ -27,7 +40,7 @@ function compare(before: readonly string[], after: readonly string[]): readonly 
 }
 
 /** By the longest common subsequence. */
-function compareMiddle(before: readonly string[], after: readonly string[]): readonly DiffLine[] {
+function compareMiddle(before: readonly string[], after: readonly string[]): readonly Line[] {
   if (before.length * after.length > MOST_PAIRS) return [...linesOf('removed', before), ...linesOf('added', after)]
   const width = after.length + 1
   const lengths = new Uint32Array((before.length + 1) * width)
@@ -38,7 +51,7 @@ function compareMiddle(before: readonly string[], after: readonly string[]): rea
         before[one] === after[other] ? at(one + 1, other + 1) + 1 : Math.max(at(one + 1, other), at(one, other + 1))
     }
   }
-  const lines: DiffLine[] = []
+  const lines: Line[] = []
   let one = 0
   let other = 0
   while (one < before.length || other < after.length) {
@@ -58,7 +71,7 @@ function compareMiddle(before: readonly string[], after: readonly string[]): rea
   return lines
 }
 
-function linesOf(kind: DiffLine['kind'], lines: readonly string[]): readonly DiffLine[] {
+function linesOf(kind: DiffLine['kind'], lines: readonly string[]): readonly Line[] {
   return lines.map(text => ({ kind, text }))
 }
 
@@ -71,7 +84,7 @@ function cut(lines: readonly DiffLine[]): readonly DiffLine[] {
   }
   for (const [index, line] of lines.entries()) {
     if (near.has(index)) shown.push(line)
-    else if (shown.at(-1)?.kind !== 'gap') shown.push({ kind: 'gap', text: '' })
+    else if (shown.at(-1)?.kind !== 'gap') shown.push({ kind: 'gap', text: '', number: 0 })
   }
   return shown
 }

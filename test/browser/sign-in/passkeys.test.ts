@@ -284,7 +284,7 @@ test('the page of users shows who has a passkey, invites by a click, and keeps n
     expect(await findBarriers(page)).toEqual([])
     expect(await page.evaluate('document.documentElement.scrollWidth > innerWidth')).toBe(false)
     await keepPicture(page, 'people')
-    await page.getByRole('button', { name: 'Make an invitation for bob' }).click()
+    await page.getByRole('button', { name: 'Invite bob' }).click()
     await page.getByText('Give this link to bob').waitFor()
     expect(await findBarriers(page)).toEqual([])
     expect(await page.evaluate('document.documentElement.scrollWidth > innerWidth')).toBe(false)

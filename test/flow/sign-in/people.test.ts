@@ -127,7 +127,7 @@ test('after half an hour an admin signs in again first', async () => {
   clock.advance(31 * 60_000)
   const again = await ada.submit(page, { name: 'grace' }, 'grace')
   expect([again.address.pathname, again.address.searchParams.get('max_age')]).toEqual(['/.sallyport/login', '1800'])
-  expect((await ada.open(gate.portal + PEOPLE)).html.hasButton('Make an invitation')).toBe(false)
+  expect((await ada.open(gate.portal + PEOPLE)).html.hasButton('Invite')).toBe(false)
   const back = await ada.submit(again, { name: 'ada', password: PASSWORD })
   expect([back.address.pathname, gate.told('invitation.made').length]).toEqual([PEOPLE, 0])
   expect(linkIn((await invite(ada, gate, 'grace')).text)).not.toBe('')

@@ -12,14 +12,9 @@
   const show = (card, health) => {
     const words = card.closest('ul')?.dataset ?? {}
     card.dataset.health = health
-    card.querySelector('.alive, .health')?.remove()
-    const mark = document.createElement('span')
-    if (health === 'up') {
-      mark.className = 'alive'
-      mark.role = 'img'
-      mark.ariaLabel = mark.title = words.up ?? ''
-      card.append(mark)
-    } else if (health === 'down') {
+    card.querySelector('.health')?.remove()
+    if (health === 'down') {
+      const mark = document.createElement('span')
       mark.className = 'small health down'
       mark.textContent = words.down ?? ''
       card.querySelector('.about')?.after(mark)

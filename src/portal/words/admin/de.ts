@@ -61,6 +61,8 @@ export const ADMIN_DE: AdminWords = {
   somebody: 'Jemand',
   deniedAt: (who, route) => `${who} bei ${route}`,
 
+  needsRole: roles => `Nötig ist die Rolle ${roles}, und die fehlt.`,
+
   route: 'Route',
   requestCount: count => plural(count, '1 Anfrage seit dem Start', `${count} Anfragen seit dem Start`),
   addresses: 'Adressen',
@@ -75,6 +77,10 @@ export const ADMIN_DE: AdminWords = {
   explainAsk: 'Erklären',
   explainNone: 'Das ist keine Adresse dieses Portals.',
   explainOther: route => `Diese Adresse gehört zu einer anderen Route: ${route}`,
+  may: who => `${who} darf sie öffnen.`,
+  mayAs: (who, role) => `${who} darf sie öffnen: Die Rolle ${role} genügt.`,
+  mayNot: who => `${who} darf sie nicht öffnen.`,
+  mayNotWithout: (who, roles) => `${who} darf sie nicht öffnen: Nötig ist die Rolle ${roles}.`,
   verdicts: {
     allow: 'Erlaubt',
     'sign-in': 'Muss sich anmelden',
@@ -86,6 +92,7 @@ export const ADMIN_DE: AdminWords = {
 
   today: 'Heute',
   yesterday: 'Gestern',
+  auditFind: 'Suchen und filtern',
   auditWhat: 'Was geschehen ist',
   auditEverything: 'Alles',
   auditNewest: 'Neueste',

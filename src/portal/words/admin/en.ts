@@ -56,6 +56,8 @@ export const ADMIN_EN: AdminWords = {
   somebody: 'Someone',
   deniedAt: (who, route) => `${who} at ${route}`,
 
+  needsRole: roles => `Needs the role ${roles}, which is missing.`,
+
   route: 'Route',
   requestCount: count => plural(count, '1 request since the start', `${count} requests since the start`),
   addresses: 'Addresses',
@@ -70,6 +72,10 @@ export const ADMIN_EN: AdminWords = {
   explainAsk: 'Explain',
   explainNone: 'This is not an address of this portal.',
   explainOther: route => `Another route takes this address: ${route}`,
+  may: who => `${who} may open it.`,
+  mayAs: (who, role) => `${who} may open it: the role ${role} is enough.`,
+  mayNot: who => `${who} may not open it.`,
+  mayNotWithout: (who, roles) => `${who} may not open it: that needs the role ${roles}.`,
   verdicts: {
     allow: 'Allowed',
     'sign-in': 'Has to sign in',
@@ -81,6 +87,7 @@ export const ADMIN_EN: AdminWords = {
 
   today: 'Today',
   yesterday: 'Yesterday',
+  auditFind: 'Search and filter',
   auditWhat: 'What happened',
   auditEverything: 'Everything',
   auditNewest: 'Newest',

@@ -62,6 +62,8 @@ export const ADMIN_ES: AdminWords = {
   somebody: 'Alguien',
   deniedAt: (who, route) => `${who} en ${route}`,
 
+  needsRole: roles => `Hace falta el rol ${roles}, que no tiene.`,
+
   route: 'Ruta',
   requestCount: count => plural(count, '1 petición desde el arranque', `${count} peticiones desde el arranque`),
   addresses: 'Direcciones',
@@ -76,6 +78,10 @@ export const ADMIN_ES: AdminWords = {
   explainAsk: 'Explicar',
   explainNone: 'No es una dirección de este portal.',
   explainOther: route => `Esta dirección la atiende otra ruta: ${route}`,
+  may: who => `${who} puede abrirla.`,
+  mayAs: (who, role) => `${who} puede abrirla: basta con el rol ${role}.`,
+  mayNot: who => `${who} no puede abrirla.`,
+  mayNotWithout: (who, roles) => `${who} no puede abrirla: hace falta el rol ${roles}.`,
   verdicts: {
     allow: 'Permitido',
     'sign-in': 'Tiene que iniciar sesión',
@@ -87,6 +93,7 @@ export const ADMIN_ES: AdminWords = {
 
   today: 'Hoy',
   yesterday: 'Ayer',
+  auditFind: 'Buscar y filtrar',
   auditWhat: 'Qué ocurrió',
   auditEverything: 'Todo',
   auditNewest: 'Más recientes',

@@ -62,6 +62,8 @@ export const ADMIN_FR: AdminWords = {
   somebody: 'Quelqu’un',
   deniedAt: (who, route) => `${who} sur ${route}`,
 
+  needsRole: roles => `Il faut le rôle ${roles}, qui manque.`,
+
   route: 'Route',
   requestCount: count => plural(count, '1 requête depuis le démarrage', `${count} requêtes depuis le démarrage`),
   addresses: 'Adresses',
@@ -76,6 +78,10 @@ export const ADMIN_FR: AdminWords = {
   explainAsk: 'Expliquer',
   explainNone: 'Ce n’est pas une adresse de ce portail.',
   explainOther: route => `Cette adresse relève d’une autre route\u00a0: ${route}`,
+  may: who => `${who} peut l’ouvrir.`,
+  mayAs: (who, role) => `${who} peut l’ouvrir : le rôle ${role} suffit.`,
+  mayNot: who => `${who} ne peut pas l’ouvrir.`,
+  mayNotWithout: (who, roles) => `${who} ne peut pas l’ouvrir : il faut le rôle ${roles}.`,
   verdicts: {
     allow: 'Autorisé',
     'sign-in': 'Doit se connecter',
@@ -87,6 +93,7 @@ export const ADMIN_FR: AdminWords = {
 
   today: 'Aujourd’hui',
   yesterday: 'Hier',
+  auditFind: 'Rechercher et filtrer',
   auditWhat: 'Ce qui s’est passé',
   auditEverything: 'Tout',
   auditNewest: 'Les plus récents',

@@ -87,6 +87,9 @@ export interface AdminWords {
   readonly somebody: string
   deniedAt(who: string, route: string): string
 
+  /** Why somebody was refused. */
+  needsRole(roles: string): string
+
   readonly route: string
   requestCount(count: number): string
   readonly addresses: string
@@ -102,10 +105,17 @@ export interface AdminWords {
   readonly explainAsk: string
   readonly explainNone: string
   explainOther(route: string): string
+  /** What becomes of a request of somebody, and by or for want of which role. */
+  may(who: string): string
+  mayAs(who: string, role: string): string
+  mayNot(who: string): string
+  mayNotWithout(who: string, roles: string): string
   readonly verdicts: Readonly<Record<'allow' | 'sign-in' | 'step-up' | 'deny' | 'no-route' | 'refused', string>>
 
   readonly today: string
   readonly yesterday: string
+  /** Unfolds the search on a narrow screen. */
+  readonly auditFind: string
   readonly auditWhat: string
   readonly auditEverything: string
   readonly auditNewest: string
