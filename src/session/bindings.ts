@@ -29,6 +29,9 @@ export interface Unproven {
   readonly client: string
 }
 
+/** A session that is bound to a device. */
+export type BoundSession = Session & { readonly bound: Binding }
+
 /** What a renewal came to. */
 export type Renewal =
   | { readonly kind: 'proven'; readonly session: Session }
@@ -43,18 +46,21 @@ export type Renewal =
 export interface Bindings {
   readonly times: BindingTimes
   /** Until when this value of the proof's cookie proves the device of a session at a host; 0: it does not. In memory once it was read. */
-  provenUntil(session: Session & { readonly bound: Binding }, host: string, value: string): MaybePromise<number>
+  provenUntil(session: BoundSession, host: string, value: string): MaybePromise<number>
   /** The Set-Cookie by which a host of a session's portal takes the device as proven until then. */
   proofFor(sessionId: string, host: string, untilMs: number): Promise<string>
   /** What a browser signs that is to bind this session to its device. */
   offer(sessionId: string): Promise<string>
-  /** What the browser calls the bound session; nobody else can read it. */
-  identifierOf(sessionId: string): Promise<string>
+  /** What the browser calls the bound session, as long as it is bound to this key; nobody else can read it. */
+  identifierOf(session: BoundSession): Promise<string>
   /**
    * Binds a session to the key of a proof: the one whose challenge was signed, once. `brought`: the session whose cookie came with it;
    * browsers send none where another site's page led to the sign-in. Throws `access.device`.
    */
-  register(field: string | null, from: { readonly brought: Session | null; readonly client: string }): Promise<Session>
+  register(
+    field: string | null,
+    from: { readonly brought: Session | null; readonly client: string },
+  ): Promise<BoundSession>
   /** Takes the proof of a bound session, or asks for one. */
   renew(
     identifier: string,
@@ -104,7 +110,7 @@ export function createBindings(tools: BindingTools): Bindings {
   const proofs = new WeakMap<Binding, Map<string, { readonly value: string; readonly untilMs: number }>>()
   const noted = new Map<string, number>()
 
-  async function openProof(session: Session & { readonly bound: Binding }, host: string, value: string) {
+  async function openProof(session: BoundSession, host: string, value: string) {
     const opened = value.length > LONGEST_PROOF ? null : await sealer.open(value, PROOF)
     if (textIn(opened, 'session') !== session.id || textIn(opened, 'host') !== host) return 0
     const untilMs = numberIn(opened, 'untilMs')
@@ -147,7 +153,7 @@ export function createBindings(tools: BindingTools): Bindings {
   }
 
   /** The device signed from here: what came from here without a proof, at another host than the portal's, was its own. */
-  async function noteNetwork({ id, bound }: Session & { readonly bound: Binding }, session: Session, client: string) {
+  async function noteNetwork({ id, bound }: BoundSession, session: Session, client: string) {
     const network = neighbourhoodOf(client)
     if (network === bound.network) return
     const row = await guarded(() => store.findById(id))
@@ -172,7 +178,8 @@ export function createBindings(tools: BindingTools): Bindings {
       return writeProof(proofCookieName(sessionId), value, untilMs - ports.now())
     },
     offer: sessionId => challengeFor('bind', sessionId),
-    identifierOf: sessionId => sealer.seal({ session: sessionId }, IDENTIFIER, ports.now() + IDENTIFIER_MS),
+    identifierOf: ({ id, bound }) =>
+      sealer.seal({ session: id, key: bound.thumbprint }, IDENTIFIER, ports.now() + IDENTIFIER_MS),
     async register(field, { brought, client }) {
       const stated = readProof(field)
       if (stated === null || stated.key === null) throw refused('it is no proof with a key of P-256')
@@ -185,12 +192,13 @@ export function createBindings(tools: BindingTools): Bindings {
       const binding = { key: stated.key, thumbprint, boundAtMs: ports.now(), network: neighbourhoodOf(client) }
       if ((await describe(id)) === null) throw refused('its session has ended')
       if (!(await keep(id, renderBinding(binding), null))) throw refused('its session is bound to a device already')
-      const entry = await describe(id)
-      if (entry === null) throw refused('its session has ended')
-      return entry.session
+      const now = (await describe(id))?.session
+      if (now === undefined || !isBound(now)) throw refused('its session has ended')
+      return now
     },
     async renew(identifier, field, { brought, client }) {
-      const id = identifier.length > LONGEST_PROOF ? null : textIn(await sealer.open(identifier, IDENTIFIER), 'session')
+      const named = identifier.length > LONGEST_PROOF ? null : await sealer.open(identifier, IDENTIFIER)
+      const id = textIn(named, 'session')
       if (id === null || (brought !== null && brought.id !== id)) return { kind: 'over' }
       const row = await guarded(() => store.findById(id))
       if (row === null && memory.cache.held(id) === undefined) return { kind: 'over' }
@@ -199,7 +207,8 @@ export function createBindings(tools: BindingTools): Bindings {
       if (session === undefined) {
         throw new GateError('session.store', 'a bound session cannot be renewed at the moment', { retryAfterS: 5 })
       }
-      if (!isBound(session)) return { kind: 'over' }
+      // Bound anew where the key was lost, as by an old backup: a browser that still has the key of before is no thief.
+      if (!isBound(session) || session.bound.thumbprint !== textIn(named, 'key')) return { kind: 'over' }
       const again = async (): Promise<Renewal> => ({ kind: 'ask', challenge: await challengeFor('renew', id) })
       const stated = readProof(field)
       // Browsers keep what they signed, and send it again: a challenge that is over, or was answered, says nothing of a thief.
@@ -232,7 +241,7 @@ export function createBindings(tools: BindingTools): Bindings {
 }
 
 /** Whether a session is bound to a device. */
-export function isBound(session: Session): session is Session & { readonly bound: Binding } {
+export function isBound(session: Session): session is BoundSession {
   return session.bound !== undefined
 }
 

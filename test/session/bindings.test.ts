@@ -1,3 +1,4 @@
+import { Database } from 'bun:sqlite'
 import { expect } from 'bun:test'
 import { join } from 'node:path'
 import { makeIdentity } from '../../src/identity/identity.ts'
@@ -89,8 +90,8 @@ async function bound(sessions: OpenSessions, refreshToken: string | null = null)
   const { session, token } = await signedIn(sessions, refreshToken)
   const device = await makeDevice()
   const proof = await device.sign(await sessions.bindings.offer(session.id), { isNew: true })
-  await sessions.bindings.register(proof, NOBODYS)
-  const identifier = await sessions.bindings.identifierOf(session.id)
+  const registered = await sessions.bindings.register(proof, NOBODYS)
+  const identifier = await sessions.bindings.identifierOf(registered)
   return { session, token, device, identifier }
 }
 
@@ -118,7 +119,7 @@ for (const [name, of] of Object.entries(STORES)) {
         expect(await other.find(token, HOST)).toMatchObject({ id: session.id })
         const device = await makeDevice()
         const proof = await device.sign(await one.bindings.offer(session.id), { isNew: true })
-        await other.bindings.register(proof, NOBODYS)
+        const registered = await other.bindings.register(proof, NOBODYS)
         await eventually(async () => {
           const found = await one.find(token, HOST)
           return found !== null && isBound(found)
@@ -127,7 +128,7 @@ for (const [name, of] of Object.entries(STORES)) {
           await expect(sessions.bindings.register(proof, NOBODYS)).rejects.toMatchObject({ code: 'access.device' })
         }
 
-        const identifier = await other.bindings.identifierOf(session.id)
+        const identifier = await other.bindings.identifierOf(registered)
         const asked = await one.bindings.renew(identifier, null, NOBODYS)
         if (asked.kind !== 'ask') throw new Error(asked.kind)
         const answer = await device.sign(asked.challenge)
@@ -279,6 +280,31 @@ test('a session that goes back to a new store from memory is bound there as it w
   ))
 
 const kept: KeptSession[] = []
+
+test('a browser’s older key of a session that is bound anew is no thief’s', async () => {
+  let place = ''
+  const sqlite = (folder: string, clock: SettableClock) => {
+    place = join(folder, 's.db')
+    return () => openSqliteStore(place, quietPorts(clock))
+  }
+  await withSessions(sqlite, async ({ open }) => {
+    const { session, device, identifier } = await bound(open())
+    // As after a backup from before it was bound.
+    using database = new Database(place)
+    database.run('UPDATE sessions SET bound = NULL')
+    const sessions = open()
+    const other = await makeDevice()
+    const proof = await other.sign(await sessions.bindings.offer(session.id), { isNew: true })
+    const anew = await sessions.bindings.register(proof, NOBODYS)
+    expect(await sessions.bindings.renew(identifier, null, NOBODYS)).toEqual({ kind: 'over' })
+    const now = await sessions.bindings.identifierOf(anew)
+    const asked = await sessions.bindings.renew(now, null, NOBODYS)
+    if (asked.kind !== 'ask') throw new Error(asked.kind)
+    const answer = await device.sign(asked.challenge)
+    expect(await sessions.bindings.renew(identifier, answer, NOBODYS)).toEqual({ kind: 'over' })
+    expect((await sessions.bindings.renew(now, answer, NOBODYS)).kind).toBe('theft')
+  })
+})
 
 /** A store whose answer to `what` comes after `meanwhile` has been done. */
 function delayed(what: 'findByHash' | 'findById', meanwhile: () => Promise<unknown>) {

@@ -77,7 +77,7 @@ export async function registerDevice(ctx: PortalRequest, tools: DeviceTools): Pr
     cameFrom(ctx),
   )
   tools.noteDevice('bound')
-  return instruct(ctx, tools, session, await tools.sessions.bindings.identifierOf(session.id))
+  return instruct(ctx, tools, session, await tools.sessions.bindings.identifierOf(session))
 }
 
 /**

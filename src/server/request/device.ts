@@ -7,8 +7,7 @@ import { andThen, type MaybePromise } from '../../base/maybe-promise.ts'
 import { neighbourhoodOf } from '../../base/net.ts'
 import type { Ports } from '../../base/ports.ts'
 import { isPortalHost, ownPath } from '../../portal/paths.ts'
-import type { Binding } from '../../session/binding.ts'
-import { type Bindings, isBound } from '../../session/bindings.ts'
+import { type Bindings, type BoundSession, isBound } from '../../session/bindings.ts'
 import { readCookie } from '../../session/cookie.ts'
 import type { Session } from '../../session/session.ts'
 import { sessionFacts } from '../../session/session-facts.ts'
@@ -49,9 +48,7 @@ export function holdToDevice(
   return andThen(untilMs, judge, session, context, tools)
 }
 
-type Bound = Session & { readonly bound: Binding }
-
-function judge(untilMs: number, session: Bound, context: Targeted, tools: DeviceTools): Session | null {
+function judge(untilMs: number, session: BoundSession, context: Targeted, tools: DeviceTools): Session | null {
   if (context.startedMs >= untilMs) {
     context.hasStaleProof = true
     return refuse(session, context, tools)
@@ -67,7 +64,7 @@ const PROVING: ReadonlySet<string> = new Set([ownPath('bind'), ownPath('renew')]
  * On another host than the one where the device proves itself, a browser has no proof after a while: that is noted
  * only from where the device has not been, or with a proof that no browser would still send.
  */
-function refuse(session: Bound, context: Targeted, { noteUnproven }: DeviceTools): null {
+function refuse(session: BoundSession, context: Targeted, { noteUnproven }: DeviceTools): null {
   const { portal, target, client, hasStaleProof } = context
   context.unproven = session
   if (portal === null || context.isMention || PROVING.has(target.path)) return null
