@@ -103,6 +103,8 @@ export async function renewDevice(ctx: PortalRequest, tools: DeviceTools): Promi
       tools.noteDevice('thefts')
       await tools.sessions.end(renewal.session.id)
       await tools.audit.keep('session.theft', { ...askedFacts(ctx), ...sessionFacts(renewal.session) })
+      // Its owner is told at the next sign-in, as of a request without a proof.
+      await tools.sessions.bindings.noteUnproven(renewal.session, { client: ctx.clientAddress, mayBeOwn: false })
       return forget(identifier)
     case 'over':
       return forget(identifier)

@@ -198,6 +198,8 @@ test('a signature by another key is theft: that ends the session everywhere, and
   expect(clientsOf('session.theft')).toEqual(['198.51.100.7'])
   // Its owner’s browser is told to forget it, and they sign in again.
   expect(await (await owner.answer(await owner.device.sign('x'))).json()).toMatchObject({ continue: false })
+  const told = await owner.submit(await owner.open(`https://${ONE}/`), { name: 'ada', password: PASSWORD })
+  expect(told.text).toContain('198.51.100.7')
 })
 
 test('a stranger’s identifier, and one with the cookie of another session, lead to nothing', async () => {
