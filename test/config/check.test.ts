@@ -495,6 +495,16 @@ const CASES: readonly Case[] = [
     'an application where people sign in for others',
     `${portal('url = «"https://auth.example.com"»\n[portals.home.roles]\nuser = { any = true }\n')}${allowing('["user"]')}\n[[routes]]\nhost = "auth.example.com"\nupstream = "http://wiki"\nallow = "public"\n`,
   ],
+  [
+    'portal.port',
+    'a portal at port 80, which nothing listens on',
+    `${at('«"http://auth.localhost"»')}\n${onHost('"app.localhost"')}`,
+  ],
+  [
+    'portal.port',
+    'a portal by HTTPS at a port where others listen',
+    `[tls]\nlisten = "0.0.0.0:8443"\nacme = {}\n${at('«"https://auth.example.com"»')}`,
+  ],
   ['portal.insecure', 'plain HTTP for other machines', at('"«http»://auth.example.com"')],
   ['portal.insecure', 'a loopback portal for hosts that are not', at('"«http»://auth.localhost:8080"')],
   [
@@ -844,4 +854,53 @@ test('bind_sessions is refused where cookies go over plain HTTP, and where nobod
     const codes = (result.ok ? [] : result.diagnostics).map(found => found.code)
     expect([lines, codes.includes('portal.bind_sessions')]).toEqual([lines, true])
   }
+})
+
+test.each([
+  ['a proxy in front that is trusted', 'trusted_proxies = "10.0.0.2"\n', 'http://auth.localhost'],
+  ['a proxy in front that asks', 'trusted_proxies = "10.0.0.2"\nverify = "127.0.0.1:9080"\n', 'http://auth.localhost'],
+  ['a proxy in front with HTTPS, where there is no [tls]', '', 'https://auth.localhost'],
+  ['a socket, which only a proxy opens', 'listen = "unix:/run/sallyport.sock"\n', 'http://auth.localhost'],
+  [
+    'a container, by public_port',
+    '[tls]\nlisten = "0.0.0.0:8443"\nacme = {}\npublic_port = 443\n',
+    'https://auth.localhost',
+  ],
+  ['any free port', 'listen = "127.0.0.1:0"\n', 'http://auth.localhost:81'],
+  ['one of several listeners', 'listen = ["127.0.0.1:80", "127.0.0.1:81"]\n', 'http://auth.localhost:81'],
+])('the port of a portal is right behind %s', (_, server, url) => {
+  const result = check(complete(`[server]\n${server}${at(JSON.stringify(url))}\n${onHost('"app.localhost"')}`))
+  const found = result.ok ? result.warnings : result.diagnostics
+  expect(found.filter(({ code }) => code === 'portal.port')).toEqual([])
+})
+
+test.each([
+  [
+    'at the port of the file',
+    'listen = "127.0.0.1:8081"',
+    ['app.localhost', 'wiki.localhost'],
+    'http://auth.localhost:8081',
+  ],
+  ['at the usual port', 'listen = "0.0.0.0:80"', ['app.localhost', 'wiki.localhost'], 'http://auth.localhost'],
+  ['beside names of one domain', '', ['app.example.com', 'wiki.example.com'], 'https://auth.example.com'],
+  ['below one of the names', '', ['example.com', 'wiki.example.com'], 'https://auth.example.com'],
+  ['below a wildcard', '', ['*.example.org'], 'https://auth.example.org'],
+  [
+    'under another name, where an application has that one',
+    '',
+    ['auth.home.arpa', 'app.home.arpa'],
+    'https://sign-in.home.arpa',
+  ],
+  ['with no domain in common', '', ['app.example.com', 'app.example.org'], 'https://auth.example.com'],
+])('a portal on several hosts gets the line of a url to type: %s', (_, server, hosts, url) => {
+  const routes = hosts.map(host => onHost(`"${host}"`)).join('\n')
+  const result = check(
+    complete(
+      `[server]\n${server}\n${rule('{ any = true }').replace('[portals.home.roles]', 'admin_role = "user"\n[portals.home.roles]')}\n${routes}`,
+    ),
+  )
+  const found = result.ok ? result.warnings : result.diagnostics
+  expect(found.find(({ code }) => code === 'portal.several_hosts')?.hint).toContain(
+    `write url = "${url}" in [portals.home]`,
+  )
 })

@@ -100,7 +100,7 @@ async function stopServing(): Promise<void> {
 function browser(): BrowserLite {
   const at = `localhost:${ports.get('8080')}`
   const gate = `127.0.0.1:${ports.get('8080')}`
-  return new BrowserLite({ hosts: { [`app.${at}`]: gate, [`wiki.${at}`]: gate } })
+  return new BrowserLite({ hosts: { [`auth.${at}`]: gate, [`app.${at}`]: gate, [`wiki.${at}`]: gate } })
 }
 
 const address = (name: string, path = '/') => `http://${name}.localhost:${ports.get('8080')}${path}`
@@ -112,11 +112,12 @@ async function signedIn(name: string, password: string, where: string): Promise<
   return who
 }
 
-/** Who has it in place of `[server]`, without the line that plain HTTP needs. */
-function overHttps(tables: string): string {
+/** Who has it in place of `[server]`, without the line that plain HTTP needs, and with the names that the portal then has. */
+function overHttps(tables: string, url: string, domain: string): string {
   const rest = readFileSync(file, 'utf8').replace(/^\[server\]\n[\s\S]*?\n(?=\[)/m, '')
   expect(rest).toContain('insecure_cookies')
-  return `${tables}\n${rest.replace(/^insecure_cookies.*\n/m, '')}`
+  const named = rest.replace(/^url = .*$/m, `url = "${url}"`).replaceAll('.localhost"', `.${domain}"`)
+  return `${tables}\n${named.replace(/^insecure_cookies.*\n/m, '')}`
 }
 
 let plain = ''
@@ -146,6 +147,7 @@ describe('getting started', () => {
     const ada = browser()
     const page = await ada.submit(await ada.open(address('app')), { name: 'ada', password })
     expect(page.text).toBe('notes at /')
+    expect((await ada.open(address('auth', '/.sallyport/admin'))).text).toContain('Administration')
   })
 
   test('3: an admin path and a public path, without a restart', async () => {
@@ -159,6 +161,7 @@ describe('getting started', () => {
     expect((await ada.open(address('app', '/admin'))).response.status).toBe(403)
     const grace = await signedIn('grace', 'correct horse battery', address('app'))
     expect((await grace.open(address('app', '/admin'))).text).toBe('notes at /admin')
+    expect((await grace.open(address('auth', '/.sallyport/admin'))).text).toContain('Administration')
     expect(await run(take('sh'))).toMatch(/allow/)
   })
 
@@ -170,15 +173,27 @@ describe('getting started', () => {
     await eventually(async () => (await who.visit(address('wiki'))).status === 302, 'the save counts')
     const page = await who.submit(await who.open(address('wiki')), { name: 'grace', password: 'correct horse battery' })
     expect(page.text).toMatch(/^wiki for /)
+    // One sign-in is for both.
+    expect((await who.open(address('app'))).text).toBe('notes at /')
+    expect((await who.open(address('auth', '/.sallyport/people'))).text).toContain('Make an invitation')
   })
 
-  needs('pebble').test('5: certificates of an authority on the internet', async () => {
+  test('5: an invitation of a user without a password', async () => {
+    const told = await run(take('sh'))
+    const link = /^http:\S+\/invitation\?\S+$/m.exec(told)?.[0] ?? ''
+    plant(/link=(\S+)/.exec(link)?.[1] ?? '', 'an invitation')
+    expect(new URL(link).origin).toBe(new URL(address('auth')).origin)
+    const page = await browser().open(link)
+    expect([page.response.status, page.text]).toEqual([200, expect.stringContaining('Accept the invitation')])
+  })
+
+  needs('pebble').test('6: certificates of an authority on the internet', async () => {
     await using pebble = await startPebble({ httpPort: ports.get('80') ?? 0 })
     const email = 'acme = { email = "me@example.com" }'
     const tables = BLOCKS.find(({ text }) => text.includes(email))?.text ?? ''
     expect(tables).toContain(email)
     const its = email.replace(' }', `, directory = "${pebble.directory}", ca = "${pebble.ca}" }`)
-    writeFileSync(file, overHttps(here(tables.replace(email, its))).replaceAll('.localhost"', '.example.com"'))
+    writeFileSync(file, overHttps(here(tables.replace(email, its)), 'https://auth.example.com', 'example.com'))
     await serve()
     const ca = await pebble.issuer()
     const ask = () =>
@@ -197,23 +212,25 @@ describe('getting started', () => {
     writeFileSync(file, plain)
   })
 
-  needs('openssl').test('5: a certificate of an own authority', async () => {
+  needs('openssl').test('6: a certificate of an own authority', async () => {
     take('toml')
     await run(take('sh'))
-    writeFileSync(file, overHttps(take('toml')))
+    const url = `https://auth.home.arpa:${ports.get('8443')}`
+    writeFileSync(file, overHttps(take('toml'), url, 'home.arpa'))
     await serve()
+    expect(await run('sallyport check routes.toml')).not.toContain('warning')
     const answer = await fetch(`https://127.0.0.1:${ports.get('8443')}/public`, {
-      headers: { host: 'app.localhost' },
-      tls: { ca: readFileSync(join(first, 'ca.pem'), 'utf8'), serverName: 'app.localhost' },
+      headers: { host: 'app.home.arpa' },
+      tls: { ca: readFileSync(join(first, 'ca.pem'), 'utf8'), serverName: 'app.home.arpa' },
     })
     expect([answer.status, await answer.text()]).toEqual([200, 'notes at /public'])
     writeFileSync(file, plain)
   })
 
-  test('6: Pocket ID in place of local users', async () => {
+  test('7: Pocket ID in place of local users', async () => {
     while (BLOCKS[0] !== undefined && !BLOCKS[0].text.startsWith('[providers.')) BLOCKS.shift()
     await using provider = await pocketId({ version: '2.14', users: [pocketIdUser('ada')] })
-    for (const host of ['app', 'wiki']) provider.allowRedirect(address(host, '/.sallyport/callback'))
+    provider.allowRedirect(address('auth', '/.sallyport/callback'))
     const tables = take('toml')
       .replace('https://id.example.com', provider.issuer)
       .replace(/(?<=client_id = ")[^"]+/, provider.clientId)

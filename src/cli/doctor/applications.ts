@@ -30,8 +30,11 @@ export async function examineApplications(config: Config, ports: Pick<Ports, 'as
     }
   }
   if (taken > 0) {
-    const what = taken === 1 ? 'one application refuses' : `${taken} applications refuse`
-    findings.unshift(good(`${what} neither the Host nor the Origin of its route`))
+    const what =
+      taken === 1
+        ? 'one application refuses neither the Host nor the Origin of its route'
+        : `${taken} applications refuse neither the Host nor the Origin of their routes`
+    findings.unshift(good(what))
   }
   return { about: 'applications', findings }
 }

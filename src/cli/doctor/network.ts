@@ -26,11 +26,19 @@ export async function resolveName(host: string): Promise<readonly string[]> {
   return addresses
 }
 
+/** How an address by HTTPS is asked, and whose it is. */
+interface HttpsPlace {
+  readonly ca?: string | null
+  readonly proxyFor?: ProxyFor | undefined
+  /** Whether it is a portal's own, whose table has no `ca`: browsers ask it. */
+  readonly isPortal?: boolean
+}
+
 /** The name and the certificate of an https address; nothing to say of plain HTTP. `ca` are the only authorities to trust, where it is not null. One that is asked by a proxy is not reached from here. */
 export async function examineHttps(
   url: URL,
   nowMs: number,
-  { ca = null, proxyFor }: { readonly ca?: string | null; readonly proxyFor?: ProxyFor | undefined } = {},
+  { ca = null, proxyFor, isPortal = false }: HttpsPlace = {},
 ): Promise<readonly Finding[]> {
   const proxy = proxyFor?.(url.href) ?? null
   // What is behind it shows in what is asked: this machine may know no such name, and has no way there.
@@ -50,9 +58,11 @@ export async function examineHttps(
         `the certificate of ${url.host} is not trusted here: ${certificate.mistake}`,
         hintForName(certificate, host) ??
           hintForEnd(certificate) ??
-          (ca === null
-            ? 'use one that this machine trusts; or name your own authority in ca = "ca.pem" of its table, or in NODE_EXTRA_CA_CERTS for all'
-            : 'ca in its table has to hold the authority that signed it'),
+          (isPortal
+            ? 'use one that this machine trusts, as browsers have to; for your own authority start doctor with NODE_EXTRA_CA_CERTS=ca.pem'
+            : ca === null
+              ? 'use one that this machine trusts; or name your own authority in ca = "ca.pem" of its table, or in NODE_EXTRA_CA_CERTS for all'
+              : 'ca in its table has to hold the authority that signed it'),
       ),
     ]
   }

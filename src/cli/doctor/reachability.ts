@@ -21,7 +21,7 @@ export async function examinePortal(portal: PortalConfig, ports: Pick<Ports, 'as
   const about = `portal "${portal.name}"`
   if (portal.url === null) return { about, findings: [good('is mounted on each of its hosts')] }
   const address = `${portal.url.scheme}://${portal.url.authority}`
-  const transport = await examineHttps(new URL(address), ports.now())
+  const transport = await examineHttps(new URL(address), ports.now(), { isPortal: true })
   if (transport.some(({ grade }) => grade === 'bad')) return { about, findings: transport }
   const isThere = await answersAsSallyport(address, ports)
   return {
@@ -32,7 +32,7 @@ export async function examinePortal(portal: PortalConfig, ports: Pick<Ports, 'as
         ? good(`Sallyport answers at ${address}`)
         : warning(
             `no Sallyport answers at ${address}`,
-            'start it; behind another proxy, let that one pass this host on with its Host field',
+            'start it, or write the port in url at which it listens (such as http://auth.localhost:8080); behind another proxy, let that one pass this host on with its Host field',
           ),
     ],
   }

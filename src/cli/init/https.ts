@@ -1,5 +1,6 @@
 /** How browsers reach a new gate (HTTPS by ACME or files, behind a proxy, plain HTTP), and the tables for it. */
 
+import { hostForSigningIn } from '../../config/values/host.ts'
 import type { Entry, Section } from '../../migrate/draft.ts'
 
 /**
@@ -31,6 +32,11 @@ export function originBy(coming: Coming, host: string): string {
   if (coming.kind === 'plain') return `http://${host}${coming.port === 80 ? '' : `:${coming.port}`}`
   if (coming.kind === 'files') return `https://${host}${coming.port === 443 ? '' : `:${coming.port}`}`
   return isPlainHttp(coming) ? `http://${host}` : `https://${host}`
+}
+
+/** A portal's own address beside an application: without one, an admin page keeps a portal from having a second host. */
+export function portalOf({ host, coming }: { readonly host: string; readonly coming: Coming }): string {
+  return originBy(coming, hostForSigningIn([host]))
 }
 
 /** The host at which Sallyport leads to the provider, and where that answers. */

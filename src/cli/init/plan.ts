@@ -3,7 +3,15 @@
 import type { OutgoingConfig } from '../../base/outgoing.ts'
 import type { Json } from '../../config/text/raw.ts'
 import type { Entry, Section } from '../../migrate/draft.ts'
-import { type Coming, comingEntries, listenerSections, originBy, type ProviderPlace, usualPort } from './https.ts'
+import {
+  type Coming,
+  comingEntries,
+  listenerSections,
+  originBy,
+  type ProviderPlace,
+  portalOf,
+  usualPort,
+} from './https.ts'
 import type { Preset } from './members.ts'
 import { USERS_FILE } from './people.ts'
 import { type Front, isHere } from './proxy-in-front.ts'
@@ -111,7 +119,7 @@ export function planSections(plan: Plan): readonly Section[] {
       ],
       also: [
         ...(plan.portal === null
-          ? ['url = "https://auth.example.com"     # a separate host, so that one sign-in serves many hosts']
+          ? [`url = "${portalOf(plan)}"   # a separate host: one sign-in for many hosts, an admin page, passkeys`]
           : []),
         ...(plan.hasSignedOut || plan.issuer === null
           ? []
@@ -150,7 +158,7 @@ function planProvider(plan: Plan): Section {
       title,
       entries: [{ key: 'users', value: USERS_FILE }],
       also: [
-        'issuer = "https://id.example.com"   # passkeys are what a provider such as Pocket ID has: docs/signing-in.md',
+        'issuer = "https://id.example.com"   # a provider can take the place of the file later: docs/providers.md',
       ],
     }
   }

@@ -9,7 +9,7 @@ import { parseHost } from '../../config/values/host.ts'
 import { parseNetwork } from '../../config/values/listen.ts'
 import { listRecipes, type Recipe, readRecipe, recipeHint } from '../recipe/recipe.ts'
 import type { Question } from './ask.ts'
-import { COMING_KINDS, type Coming, isPlainHttp } from './https.ts'
+import { COMING_KINDS, type Coming, isPlainHttp, originBy } from './https.ts'
 import { issuerByName, presetOf } from './members.ts'
 import { FRONT_KINDS, type FrontKind, isFrontKind } from './proxy-in-front.ts'
 
@@ -21,9 +21,9 @@ export function issuerQuestion(find: (issuer: string) => Promise<Parsed<string>>
   return {
     flag: '--users or --issuer',
     prompt: `How do people sign in?
-  press Enter         by a form of ours, with names and passwords in a file (and codes of an authenticator app, if you like)
-  or type an address  at your provider: Pocket ID's address, or the issuer of another. Passkeys are Pocket ID's;
-                      it can take the place of the form later
+  press Enter         by a form of ours, with the names of a file, and passwords (with codes of an authenticator app, if you
+                      like) or passkeys: docs/passkeys.md
+  or type an address  at your provider: Pocket ID's address, or the issuer of another; it can take the place of the form later
   or type a name      google, github or discord: you say who of all their people may come`,
     fallback: null,
     async parse(text) {
@@ -201,11 +201,10 @@ export function isNamedByFront(upstream: string): boolean {
   return url !== null && url.protocol === 'http:' && url.pathname === '/' && url.search === ''
 }
 
-/** Where people sign in. A portal by plain HTTP is at the port where Sallyport listens, unless it says another. */
+/** Where people sign in. A portal is at the port where Sallyport listens for browsers, unless it says another. */
 export function portalQuestion(coming: Coming): Question {
   const isPlain = isPlainHttp(coming)
-  const port = coming.kind === 'plain' && coming.port !== 80 ? `:${coming.port}` : ''
-  const example = isPlain ? `http://auth.lan${port}` : 'https://auth.example.com'
+  const example = isPlain ? originBy(coming, 'auth.lan') : 'https://auth.example.com'
   return {
     flag: '--portal',
     prompt: `An address of its own for signing in, such as ${example}, can serve many hosts.\nYours, or press Enter to sign in on the application’s host`,
@@ -219,7 +218,8 @@ export function portalQuestion(coming: Coming): Question {
       }
       const { scheme, authority, host } = portal.value
       const isBare = authority === host && !/:\d+\/?$/.test(text.trim())
-      return good(`${scheme}://${authority}${scheme === 'http' && isBare ? port : ''}`)
+      const own = originBy(coming, host)
+      return good(isBare && own.startsWith(`${scheme}:`) ? own : `${scheme}://${authority}`)
     },
   }
 }

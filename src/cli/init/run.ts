@@ -4,6 +4,7 @@ import { existsSync } from 'node:fs'
 import { dirname, join, relative, resolve } from 'node:path'
 import { showUnseen } from '../../base/control-characters.ts'
 import { GateError, toGateError } from '../../base/errors.ts'
+import { isLoopbackHost } from '../../base/net.ts'
 import { throughProxy } from '../../base/outgoing.ts'
 import { good, type Parsed } from '../../config/text/diagnostic.ts'
 import type { Json } from '../../config/text/raw.ts'
@@ -17,7 +18,7 @@ import { type Recipe, readRecipe } from '../recipe/recipe.ts'
 import { createAsker, type Question, type Unanswered } from './ask.ts'
 import { type Client, findClient, readGivenFile } from './client.ts'
 import { finish, SECRET_FILE } from './finish.ts'
-import { type Coming, usualPort } from './https.ts'
+import { type Coming, portalOf, usualPort } from './https.ts'
 import type { AnswerQuestion, Init, InitPorts } from './init.ts'
 import { membersOf, membersQuestion, nameOfIssuer, needsMembers, presetOf } from './members.ts'
 import { findFirstUser } from './people.ts'
@@ -99,7 +100,11 @@ async function begin(init: Init): Promise<number> {
   const coming =
     front === null ? await findComing(init, answer, host) : byFront(flags.tls, await findPort(init, answer, 'proxy'))
   const hasPortal = flags.portal !== undefined || !isOfFile
-  const portal = hasPortal ? await answer(questions.portalQuestion(coming), flags.portal) : ''
+  const portal = hasPortal
+    ? await answer(questions.portalQuestion(coming), flags.portal)
+    : coming.kind === 'plain' && isLoopbackHost(host)
+      ? portalOf({ host, coming })
+      : ''
   const preset = presetOf(issuer)
   const members = await findMembers(init, answer, issuer)
   const asksForGroup = flags.everyone !== true && !isOfFile && (members === null || flags.group !== undefined)

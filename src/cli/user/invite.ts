@@ -69,12 +69,19 @@ function placeFor(config: Config, name: string, wanted: string | null): Place | 
   const possible = places.filter(({ portal }) => portal.rpId !== null && (wanted === null || portal.name === wanted))
   const [only, ...others] = possible
   if (only === undefined) {
-    const why = 'passkeys are for one host name, by https'
-    return `${name} can have no passkey at ${wanted ?? [...new Set(places.map(({ portal }) => portal.name))].join(', ')}: ${why}; give the portal a url such as "https://auth.example.com"`
+    const names = wanted === null ? [...new Set(places.map(({ portal }) => portal.name))] : [wanted]
+    const why = 'passkeys are for the host name of a url, by https'
+    return `${name} can have no passkey at ${names.join(', ')}: ${why}; write url = "https://auth.example.com" in [portals.${names[0]}], or for a try on this machine url = "${urlForTry(config)}"`
   }
   if (others.length > 0) {
     const names = possible.map(({ portal }) => portal.name)
     return `${name} is in the files of several portals, and a passkey is for one of them: say --portal ${names.join(' or ')}`
   }
   return only
+}
+
+/** Where browsers of this machine come to a portal by plain HTTP. */
+function urlForTry({ server }: Config): string {
+  const [port = 8080] = server.listen.flatMap(address => (address.kind === 'tcp' ? [address.port] : []))
+  return `http://auth.localhost${port === 80 ? '' : `:${port}`}`
 }

@@ -352,7 +352,7 @@ async function failing(io: Io, act: () => number | Promise<number>): Promise<num
 /** That somebody is in the file now; where nobody was asked, also where the password is from. */
 function added({ name, file, isWithoutPassword }: Asked, { terminal }: Source, more = ''): string {
   if (isWithoutPassword)
-    return `${name} is in ${file} now${more}, and has no password: "sallyport user invite ${name}" prints the link of an invitation.`
+    return `${name} is in ${file} now${more}, and has no password: "sallyport user invite ${name}" prints the link of an invitation. That needs a url in [portals.NAME] of routes.toml, such as url = "https://auth.example.com"; for a try on this machine url = "http://auth.localhost:8080".`
   const password = terminal === null ? ', with the password that came by standard input' : ''
   return `${name} is in ${file} now${more}${password}, and can sign in as soon as the server has read it.`
 }

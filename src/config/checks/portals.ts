@@ -1,6 +1,5 @@
 /** Checks `[portals.NAME]` as a whole, and with routes: address, providers, roles, members, pictures. */
 
-import { isLoopbackHost } from '../../base/net.ts'
 import type { RootTable } from '../keys/keys.ts'
 import { isEverybodys } from '../keys/oauth2.ts'
 import { PORTAL, type PortalTable, type RULE, type RuleTable } from '../keys/portals.ts'
@@ -11,8 +10,8 @@ import type { Report } from '../text/report.ts'
 import { didYouMean } from '../text/suggest.ts'
 import type { ConfigFiles } from '../values/files.ts'
 import { checkPicture, LOGO } from '../values/picture.ts'
-import { placesOf } from './hosts-and-paths.ts'
 import { createIssuerCheck } from './issuers.ts'
+import { checkUrl, suggestUrl, warnOfPlainCookies } from './portal-urls.ts'
 import { checkProviderNames } from './provider-names.ts'
 import { checkRoleNames, checkRule, partsOf, portalCheck, tablesOf } from './rules.ts'
 
@@ -23,7 +22,8 @@ export function checkPortals(root: RootTable, report: Report): void {
   for (const [name, portal] of root.values.portals ?? []) {
     checkReferences(portal, providers, report)
     checkSomeone(name, portal, report)
-    checkUrl(name, portal, root, byHost, report)
+    warnOfPlainCookies(portal, report)
+    checkPlace(name, portal, root, byHost, report)
     const issuers = createIssuerCheck(portal, root, report)
     for (const rules of portal.values.roles?.values() ?? []) {
       for (const rule of rules) {
@@ -143,76 +143,22 @@ function checkSomeone(name: string, { at, raw }: PortalTable, report: Report): v
   report.mistake(at, 'key.missing', `[portals.${name}] needs the key providers`, { hint, part: 'key' })
 }
 
-function checkUrl(
+/** Where a portal's address is, and who has its pages' powers there. */
+function checkPlace(
   name: string,
   portal: PortalTable,
   root: RootTable,
   byHost: Map<string, PortalTable>,
   report: Report,
 ): void {
-  const { url, insecure_cookies: isInsecure } = portal.values
-  const at = [...portal.at, 'url']
-  const shown = showRaw(portal.raw.entries.get('url'))
-  if (isInsecure === true) {
-    const hint = 'for tests on plain HTTP only; never where other people are on the network'
-    report.warn([...portal.at, 'insecure_cookies'], 'portal.insecure_cookies', 'cookies are sent over plain HTTP', {
-      hint,
-      part: 'key',
-    })
-  }
+  const { url } = portal.values
   const isShared =
     url === null || root.values.routes?.some(({ values: { host } }) => url && host?.includes(url.host)) === true
   if (url === null && isMountedOften(name, root)) {
-    refuseOnEachHost(portal, report)
+    refuseOnEachHost(name, portal, root, report)
     refuseConsent(name, root, report)
   } else if (isShared) warnOfSharedHost(portal, report)
-  if (!url) return
-  if (leadsAway(name, url.host, root) && hasScripts(name, url.host, root)) {
-    const message = `an application on ${shown}, where people sign in, can be any of them on every host of this portal`
-    const hint = 'give the portal a url with a host where no application is, if you do not trust it with that'
-    report.warn(at, 'portal.shared_host', message, { hint })
-  }
-  const other = byHost.get(url.host)
-  if (other === undefined) byHost.set(url.host, portal)
-  else {
-    const hint = 'one host can be one portal; a portal may have any number of providers and roles'
-    report.mistake(at, 'portal.host_taken', `${shown} is another portal's host too`, {
-      hint,
-      first: [...other.at, 'url'],
-    })
-  }
-  if (url.scheme === 'https' || isInsecure !== false) return
-  if (!isLoopbackHost(url.host)) {
-    const entry = portal.raw.entries.get('url')
-    const own = entry?.kind === 'text' && !entry.isFilled ? `"https://${url.authority}"` : 'https://'
-    const hint = `use ${own}; for a test without TLS set insecure_cookies = true`
-    report.mistake(at, 'portal.insecure', `${shown} is plain HTTP: cookies and sign-ins could be read on the way`, {
-      hint,
-      mark: 'http',
-    })
-    return
-  }
-  const places = (root.values.routes ?? []).flatMap(route => (route.values.portal === name ? placesOf(route) : []))
-  const place = places.find(candidate => !isLoopbackHost(candidate.host))
-  if (place !== undefined) {
-    const host = showRaw(place.raw.host ?? undefined)
-    const hint = 'give the portal an https:// address that browsers reach, or set insecure_cookies = true for a test'
-    const message = `${shown} is plain HTTP on this machine, and serves ${host}, which is not`
-    report.mistake(at, 'portal.insecure', message, { hint, mark: 'http' })
-  }
-}
-
-/** Whether people who sign in at a portal are led on to other hosts than its own. */
-function leadsAway(portal: string, own: string, { values: { routes = [] } }: RootTable): boolean {
-  return routes.some(({ values }) => values.portal === portal && values.host?.some(host => host !== own) === true)
-}
-
-/** Whether a route that may serve scripts is on a portal's host; another portal's route there is a mistake. */
-function hasScripts(name: string, own: string, { values: { routes = [] } }: RootTable): boolean {
-  return routes.some(
-    ({ values: { host, portal, upstream, files } }) =>
-      host?.includes(own) === true && (portal === name || portal === null) && (upstream || files),
-  )
+  if (url) checkUrl({ name, portal, url, root, byHost, report })
 }
 
 /** Beside an application, a portal's pages have its origin: its scripts can do what their forms do. */
@@ -231,8 +177,9 @@ function isMountedOften(name: string, { values: { routes = [] } }: RootTable): b
 }
 
 /** What is made on such pages holds on every host of the portal, so that each host's application would rule the others. */
-function refuseOnEachHost(portal: PortalTable, report: Report): void {
-  const hint = 'give the portal a url on a host without an application, or give each host its own portal'
+function refuseOnEachHost(name: string, portal: PortalTable, root: RootTable, report: Report): void {
+  const url = suggestUrl(name, portal, root)
+  const hint = `write url = "${url}" in [portals.${name}], a host without an application; or give each host its own portal`
   for (const [key, what] of powersOf(portal)) {
     const message = `this portal is on several hosts, and the application on any of them could ${what}, for all of them`
     report.mistake([...portal.at, key], 'portal.several_hosts', message, { hint, part: 'key' })

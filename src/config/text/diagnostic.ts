@@ -100,6 +100,7 @@ export const DIAGNOSTIC_CODES = [
   'portal.url',
   'portal.host_taken',
   'portal.insecure',
+  'portal.port',
   'portal.bind_sessions',
   'portal.insecure_cookies',
   'portal.shared_host',

@@ -19,6 +19,24 @@ export function rpIdOf(origin: { readonly scheme: string; readonly host: string 
   return origin.scheme === 'https' || isLoopbackHost(origin.host) ? origin.host : null
 }
 
+/** Endings of one label below which people give names of their own. */
+const OWN_ENDINGS = new Set(['localhost', 'lan', 'local', 'internal', 'intranet', 'home', 'private', 'test'])
+
+/** A host for signing in beside these hosts of applications, of the domain that they share, and none of `taken`. */
+export function hostForSigningIn(hosts: readonly string[], taken: readonly string[] = hosts): string {
+  const names = hosts.map(host => host.replace(/^\*\./, '').split('.'))
+  const [first = [], ...others] = names
+  const isAlone = others.length === 0 && hosts[0]?.startsWith('*.') === false
+  const domain = (isAlone ? first.slice(1) : first).filter((_, index, labels) => {
+    const end = labels.slice(index).join('.')
+    return others.every(other => `.${other.join('.')}`.endsWith(`.${end}`))
+  })
+  const ending = domain.join('.')
+  const isOwn = canonicalAddress(first.join('.')) === null && (domain.length > 1 || OWN_ENDINGS.has(ending))
+  const prefix = ['auth', 'sign-in'].find(name => !taken.includes(`${name}.${ending}`)) ?? 'portal'
+  return isOwn ? `${prefix}.${ending}` : 'auth.example.com'
+}
+
 /** What a request's host can be after `parseTarget`; anything else in the file could never match. */
 const HOST = /^(?:[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?\.)*[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?$/
 

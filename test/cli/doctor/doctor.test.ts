@@ -314,6 +314,7 @@ public_port = ${port}
     expect(out).not.toContain('no proxy is trusted')
     // A name that means this machine, also where no DNS server knows it: its certificate was seen, and is of nobody who is trusted.
     expect(out).toContain(`FAIL  the certificate of auth.localhost:${port} is not trusted here`)
+    expect(out).toContain('hint: use one that this machine trusts, as browsers have to')
   })
 
   test('says what an application speaks where that is not what its upstream says', async () => {

@@ -189,6 +189,61 @@ test.each(['grafana', 'paperless-ngx', 'radicale'])(
   },
 )
 
+describe('a second application is one table more', () => {
+  const FILE = ['--user', 'ada', '--upstream', '127.0.0.1:1', '--yes', '--tls', 'plain']
+  const add = (folder: string, host: string) => {
+    const path = join(folder, 'routes.toml')
+    const table = `[[routes]]\nhost = "${host}"\nupstream = "http://127.0.0.1:2"\nportal = "home"\nallow = ["user"]\n`
+    writeFileSync(path, `${readFileSync(path, 'utf8')}\n${table}`)
+    return loadConfig(path, { readText, readBytes, env: () => undefined, now: Date.now })
+  }
+
+  test.each([
+    [[], 'http://auth.localhost:8080'],
+    [['--port', '80'], 'http://auth.localhost'],
+    [['--portal', 'in.localhost'], 'http://in.localhost:8080'],
+  ] as const)('on this machine, where the portal has a url: %j', async (argv, url) => {
+    using folder = temporaryFolder()
+    const { code, out } = await init(folder.path, ...FILE, '--host', 'app.localhost', ...argv)
+    expect([code, out]).toEqual([0, expect.stringContaining(`The admin page: ${url}/.sallyport/admin\n`)])
+    expect(readFileSync(join(folder.path, 'routes.toml'), 'utf8')).toContain(`url = "${url}"`)
+    expect(add(folder.path, 'wiki.localhost')).toMatchObject({ ok: true })
+  })
+
+  test('in a network of one’s own, where the file has the line of a url to uncomment', async () => {
+    using folder = temporaryFolder()
+    expect((await init(folder.path, ...FILE, '--host', 'app.home.arpa')).code).toBe(0)
+    const path = join(folder.path, 'routes.toml')
+    expect(add(folder.path, 'wiki.home.arpa').ok).toBe(false)
+    writeFileSync(
+      path,
+      readFileSync(path, 'utf8').replace('# url = "http://auth.home.arpa:8080"', 'url = "http://auth.home.arpa:8080"'),
+    )
+    expect(load(folder.path).portals.get('home')?.url?.authority).toBe('auth.home.arpa:8080')
+  })
+
+  test.each([
+    [['--front', 'nginx'], 'behind a proxy that asks'],
+    [['--portal', 'own'], 'where somebody says so'],
+  ])('not %j, %s', async argv => {
+    using folder = temporaryFolder()
+    expect((await init(folder.path, ...FILE, '--host', 'app.localhost', ...argv)).code).toBe(0)
+    expect(load(folder.path).portals.get('home')?.url ?? null).toBeNull()
+  })
+})
+
+test('a portal by certificates of one’s own has the port that is listened on', async () => {
+  using folder = temporaryFolder()
+  writeCertificate(folder.path)
+  const place = ['--host', 'wiki.lan.test', '--upstream', '127.0.0.1:1', '--user', 'ada', '--yes', '--port', '8443']
+  const { code, out } = await init(folder.path, ...place, ...OWN, '--portal', 'https://auth.lan.test')
+  expect([code, out]).toEqual([
+    0,
+    expect.stringContaining('The admin page: https://auth.lan.test:8443/.sallyport/admin\n'),
+  ])
+  expect(load(folder.path).portals.get('home')?.url?.authority).toBe('auth.lan.test:8443')
+})
+
 test('with --schema, editors find the schema beside it', async () => {
   using folder = temporaryFolder()
   const { code, out } = await init(folder.path, ...CLIENT, ...PLACE, '--schema')

@@ -31,6 +31,12 @@ test('whom nobody can invite is said with the way out, and nothing is made', asy
     [two, ['ada'], 1, 'say --portal one or two'],
     [two, ['ada', '--portal', 'three'], 1, 'the file has no portal three'],
     [none, ['ada'], 1, 'ada can have no passkey at bare'],
+    [
+      none,
+      ['ada'],
+      1,
+      'write url = "https://auth.example.com" in [portals.bare], or for a try on this machine url = "http://auth.localhost',
+    ],
     [two, [], 2, 'whose name'],
     [two, ['ada', 'eve'], 2, 'invite takes one name'],
     [two, ['ada', '--config', 'other.toml'], 1, 'other.toml'],

@@ -118,7 +118,7 @@ test('without a password a user is added whose hash nobody knows the password of
   const { code, err } = await run(folder, ['add', 'users.toml', 'ada', '--no-password'], ['never asked for'])
   expect([code, err]).toEqual([
     0,
-    'ada is in users.toml now, and has no password: "sallyport user invite ada" prints the link of an invitation.\n',
+    'ada is in users.toml now, and has no password: "sallyport user invite ada" prints the link of an invitation. That needs a url in [portals.NAME] of routes.toml, such as url = "https://auth.example.com"; for a try on this machine url = "http://auth.localhost:8080".\n',
   ])
   const hash = /hash = "([^"]+)"/.exec(readFileSync(join(folder, 'users.toml'), 'utf8'))?.[1] ?? ''
   expect(hash).toStartWith('$argon2id$')

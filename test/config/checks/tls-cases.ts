@@ -49,7 +49,7 @@ export const TLS_CASES: readonly Case[] = [
   [
     'listen.repeated',
     'the port of plain HTTP',
-    `[server]\nlisten = ["0.0.0.0:8080"]\n${tls(`[${gate}]`, 'listen = [«"0.0.0.0:8080"»]')}`,
+    `[server]\nlisten = ["0.0.0.0:8080"]\n${tls(`[${gate}]`, 'public_port = 443\nlisten = [«"0.0.0.0:8080"»]')}`,
     { files },
   ],
   ['number.range', 'a port that cannot be', tls(`[${gate}]`, 'public_port = «0»'), { files }],
