@@ -150,3 +150,17 @@ test('a thousand routes are read fifty at a time, with what was asked in every a
   expect(page.texts('[aria-sort]')).toEqual(['Route'])
   expect(render({ routes }, 'page=99').texts('.pages .soft')).toEqual(['951–1,000 of 1,000'])
 })
+
+test.each([
+  ['role user', 'Needs the role user, which is missing.'],
+  ['role user or admin', 'Needs the role user or admin, which is missing.'],
+  ['role a, b or c', 'Needs the role a, b, or c, which is missing.'],
+  ['role user, network 10.0.0.0/8', 'the user has none of the roles'],
+  ['signed in, role user', 'the user has none of the roles'],
+  [null, 'the user has none of the roles'],
+])('a refusal for want of %p is said in one sentence, and its reference is folded away', (needs, said) => {
+  const seen = { count: 1, atMs: NOW_MS, method: 'GET', reason: 'role.missing', groups: null, user: 'Ada' } as const
+  const page = render({ denials: [{ ...seen, id: 'sallyport-1', route: 'a.test/', needs, client: '::1' }] })
+  expect(page.texts('.item > div > p.small')[0]).toBe(said)
+  expect(page.texts('details code')).toContain('sallyport-1')
+})
