@@ -109,8 +109,11 @@ export function createFinder({ store, ports, memory, uses, refreshes }: FindTool
     return isLive(moments, hereMs, nowMs) || isLiveInStore(moments, storedMs, nowMs)
   }
 
-  /** The old answer counts while the provider is asked, up to the limit; then it is waited for. */
-  function whenDue(held: HeldSession, nowMs: number): MaybePromise<Session | null> {
+  /**
+   * The old answer counts while the provider is asked, up to the limit; then it is waited for. A question that ran already may
+   * have been answered before the limit, as where the machine slept since: then it is asked once more.
+   */
+  function whenDue(held: HeldSession, nowMs: number, isLast = false): MaybePromise<Session | null> {
     const isPastLimit = nowMs >= held.moments.limitAtMs
     if (refreshes === null || nowMs < held.retryAtMs) return isPastLimit ? null : held.session
     const flight = refreshes.run(held)
@@ -121,8 +124,9 @@ export function createFinder({ store, ports, memory, uses, refreshes }: FindTool
       // Gone from memory: it ended while the provider was asked, or it had to make room.
       const row = kept === undefined ? await guarded(() => store.findById(id)) : null
       if (kept === undefined && (row === null || memory.hold(row) === null)) return null
-      const { moments, session } = kept ?? held
-      return ports.now() < moments.limitAtMs ? session : null
+      const now = kept ?? held
+      if (ports.now() < now.moments.limitAtMs) return now.session
+      return isLast ? null : whenDue(now, ports.now(), true)
     })
   }
 
