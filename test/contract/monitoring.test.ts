@@ -152,6 +152,7 @@ const TROUBLE: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   SallyportStoreErrors: { 'sallyport_store_errors_total{call="read"}': '0+5x70' },
   SallyportClock: { sallyport_clock_untrusted: '0x70', sallyport_clock_ahead_seconds: '-20x70' },
   SallyportOtherFile: { sallyport_gates_other_file: '1x70' },
+  SallyportSessionTheft: { sallyport_session_thefts_total: '0+1x70' },
   SallyportCertificateEnds: { 'sallyport_certificate_expiry_timestamp_seconds{names="a"}': '86400x70' },
   SallyportReloadRefused: { sallyport_reloads_refused_total: '0+1x70' },
   SallyportWorkersMissing: { sallyport_workers: '1x70', sallyport_workers_wanted: '2x70' },
