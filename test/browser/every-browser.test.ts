@@ -111,6 +111,8 @@ describeEachBrowser((name, open) => {
     test('does not show a new token again by going back', async () => {
       await enter(`${notes}/`)
       await tab.open(`${stand.portal}/.sallyport/tokens`)
+      // Folded where there are tokens.
+      await tab.evaluate(`void (document.querySelector('.new').open = true)`)
       await tab.evaluate(`void (document.querySelector('main input[name=name]').value = 'a script')`)
       await tab.press('main form button')
       await untilIn(tab, `document.querySelector('.made code')?.textContent.startsWith('sp_')`)
@@ -153,6 +155,8 @@ describeEachBrowser((name, open) => {
     for (let load = 0; load < LOADS; load++) {
       await tab.open(`${stand.portal}/.sallyport/tokens`)
       const drawn = await tab.evaluate(`(() => {
+        // Folded where there are tokens.
+        document.querySelector('.new').open = true
         const look = one => [one.type, one.offsetHeight, getComputedStyle(one).backgroundColor].join(' ')
         return [...document.querySelectorAll('main form input[type=text], main form select')].map(look)
       })()`)

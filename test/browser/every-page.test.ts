@@ -57,8 +57,14 @@ async function unfold(page: Page): Promise<void> {
   for (const fold of await page.locator('summary').all()) await fold.click()
 }
 
+/** The form for a new one is folded where there are some. */
+async function unfoldForm(page: Page): Promise<void> {
+  await page.evaluate("document.querySelector('.new').open = true")
+}
+
 async function makeLink(page: Page): Promise<string> {
   await page.goto(own('guests'))
+  await unfoldForm(page)
   await page.getByLabel('Who it is for').fill('Aunt')
   await page.getByRole('button', { name: 'Make a link' }).click()
   return (await page.locator('.made code').textContent()) ?? ''
@@ -94,6 +100,7 @@ const PAGES: readonly (readonly [endpoint: string, name: string, reach: (page: P
     'a token that was made',
     async page => {
       await page.goto(own('tokens'))
+      await unfoldForm(page)
       await page.getByLabel('What it is for').fill('Backup')
       await page.getByRole('button', { name: 'Make a token' }).click()
       await page.locator('.made').waitFor()
