@@ -294,7 +294,7 @@ function Row({ entry, view }: { readonly entry: ShownSession; readonly view: Ses
           <Time words={words} atMs={isThis ? view.nowMs : lastSeenMs} nowMs={view.nowMs} />
         </p>
         {used.length === 0 ? null : (
-          <p class="soft small one-line">{`${words.applicationsUsed} ${new Intl.ListFormat(words.lang).format(used)}`}</p>
+          <p class="soft small">{`${words.applicationsUsed} ${new Intl.ListFormat(words.lang).format(used)}`}</p>
         )}
         {unproven === null ? null : (
           <p class="small">{words.device.unproven(momentOf(unproven.atMs, words), unproven.client)}</p>
