@@ -35,6 +35,7 @@ import {
   fileUserOf,
   isConfirmed,
   isFreshByPasskey,
+  isNews,
 } from './change-account.ts'
 import { menuOf } from './menu.ts'
 
@@ -322,7 +323,7 @@ async function answer(
     title: ctx.portal.title,
     menu: menuOf(ctx, session, words, 'account'),
     name: user.name,
-    account,
+    account: { ...account, notices: account.notices.filter(notice => isNews(session, notice)) },
     takesPasswords: user.provider.takesPasswords,
     rpId: ctx.portal.rpId,
     isFresh: isFreshByPasskey(session, tools.ports.now()),

@@ -5,7 +5,7 @@ import type { Ports } from '../../base/ports.ts'
 import type { ProviderConfig } from '../../config/resolve/providers.ts'
 import { type FilePerson, personOf, userNameOf } from '../../identity/passwords/users.ts'
 import { authenticationAgeMs } from '../../identity/step-up.ts'
-import type { Account } from '../../session/accounts/account.ts'
+import type { Account, Notice } from '../../session/accounts/account.ts'
 import type { Accounts, DecideAccount } from '../../session/accounts/accounts.ts'
 import type { EndOthers } from '../../session/accounts/end-others.ts'
 import { isSignIn } from '../../session/credentials/credential-sessions.ts'
@@ -53,10 +53,22 @@ export function fileUserOf(
 /** For so long a sign-in by a passkey confirms a change: whoever has just shown it is there. */
 export const CONFIRMED_S = 5 * 60
 
+/**
+ * Whether the user of this session may not know of it: a sign-in by a passkey since then was by the new one itself, or
+ * has told it.
+ */
+export function isNews({ identity }: Session, { passkey, atMs }: Notice): boolean {
+  const at = identity.claims.auth_time
+  return passkey === undefined || !isByPasskey(identity) || typeof at !== 'number' || at < Math.floor(atMs / 1000)
+}
+
+function isByPasskey({ claims: { amr } }: Session['identity']): boolean {
+  return Array.isArray(amr) && amr.includes('pop')
+}
+
 /** Whether this is a sign-in by a passkey of the last minutes. */
 export function isFreshByPasskey({ identity }: Session, nowMs: number): boolean {
-  const { amr } = identity.claims
-  if (!Array.isArray(amr) || !amr.includes('pop')) return false
+  if (!isByPasskey(identity)) return false
   const ageMs = authenticationAgeMs(identity.claims, null, nowMs)
   return ageMs !== null && ageMs <= CONFIRMED_S * 1000
 }

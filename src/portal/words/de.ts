@@ -157,7 +157,7 @@ export const DE: Words = {
       others === 0
         ? 'Die Änderung ist gespeichert.'
         : `Die Änderung ist gespeichert. An ${others === 1 ? 'einer anderen Stelle' : `${others} anderen Stellen`} sind Sie jetzt abgemeldet.`,
-    passwordOfFile: 'Sie verwenden das Passwort, das Sie bekommen haben.',
+    passwordOfFile: 'Falls Sie ein Passwort bekommen haben, verwenden Sie dieses.',
     passwordSince: date => `Sie haben Ihr Passwort am ${date} gewählt.`,
     newPassword: 'Neues Passwort',
     newPasswordAgain: 'Neues Passwort wiederholen',
@@ -173,7 +173,7 @@ export const DE: Words = {
     },
     factor: 'Zweiter Faktor',
     factorLead:
-      'Nach dem Passwort geben Sie einen Code ein, den eine App auf Ihrem Telefon anzeigt. Ihr Passwort allein reicht dann nicht mehr, um sich anzumelden.',
+      'Wenn Sie sich mit Ihrem Passwort anmelden, geben Sie danach einen Code ein, den eine App auf Ihrem Telefon anzeigt. Das Passwort allein reicht dann nicht mehr.',
     factorOfFile: 'Sie verwenden die App, für die Sie einen Schlüssel bekommen haben.',
     factorSince: date => `Sie haben Ihre App am ${date} eingerichtet.`,
     factorSetUp: 'App einrichten',

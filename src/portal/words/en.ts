@@ -65,7 +65,7 @@ export const EN: Words = {
       others === 0
         ? 'Your change is saved.'
         : `Your change is saved. You are signed out in ${others === 1 ? 'one other place' : `${others} other places`}.`,
-    passwordOfFile: 'Your password is the one that you were given.',
+    passwordOfFile: 'Your password is the one that you were given, if you were given one.',
     passwordSince: date => `You chose your password on ${date}.`,
     newPassword: 'New password',
     newPasswordAgain: 'New password, once more',
@@ -81,7 +81,7 @@ export const EN: Words = {
     },
     factor: 'Second factor',
     factorLead:
-      'After your password, you enter a code that an app on your phone shows. Your password alone is then not enough to sign in.',
+      'When you sign in with your password, you then enter a code that an app on your phone shows. The password alone is not enough.',
     factorOfFile: 'You use the app that you were given a key for.',
     factorSince: date => `You set up your app on ${date}.`,
     factorSetUp: 'Set up an app',

@@ -158,7 +158,7 @@ export const ES: Words = {
       others === 0
         ? 'Cambio guardado.'
         : `Cambio guardado. ${others === 1 ? 'Se ha cerrado otra sesión tuya.' : `Se han cerrado otras ${others} sesiones tuyas.`}`,
-    passwordOfFile: 'Tu contraseña es la que te dieron.',
+    passwordOfFile: 'Si te dieron una contraseña, es la que usas.',
     passwordSince: date => `Elegiste tu contraseña el ${date}.`,
     newPassword: 'Contraseña nueva',
     newPasswordAgain: 'Repite la contraseña nueva',
@@ -175,7 +175,7 @@ export const ES: Words = {
     },
     factor: 'Segundo factor',
     factorLead:
-      'Después de la contraseña, escribes un código que muestra una aplicación de tu teléfono. Así, la contraseña sola no basta para iniciar sesión.',
+      'Cuando inicias sesión con tu contraseña, escribes después un código que muestra una aplicación de tu teléfono. Así, la contraseña sola no basta.',
     factorOfFile: 'Usas la aplicación para la que te dieron una clave de configuración.',
     factorSince: date => `Configuraste tu aplicación el ${date}.`,
     factorSetUp: 'Configurar una aplicación',

@@ -157,7 +157,7 @@ export const FR: Words = {
       others === 0
         ? 'La modification est enregistrée.'
         : `La modification est enregistrée. ${others === 1 ? 'Une autre session a été fermée' : `${others} autres sessions ont été fermées`}.`,
-    passwordOfFile: 'Votre mot de passe est celui qui vous a été donné.',
+    passwordOfFile: 'Si un mot de passe vous a été donné, c’est lui que vous utilisez.',
     passwordSince: date => `Vous avez choisi votre mot de passe le ${date}.`,
     newPassword: 'Nouveau mot de passe',
     newPasswordAgain: 'Confirmer le nouveau mot de passe',
@@ -173,7 +173,7 @@ export const FR: Words = {
     },
     factor: 'Second facteur',
     factorLead:
-      'Après votre mot de passe, vous saisissez un code affiché par une application de votre téléphone. Le mot de passe seul ne suffit alors plus pour se connecter.',
+      'Quand vous vous connectez avec votre mot de passe, vous saisissez ensuite un code affiché par une application de votre téléphone. Le mot de passe seul ne suffit alors plus.',
     factorOfFile: 'Vous utilisez l’application pour laquelle vous avez reçu une clé.',
     factorSince: date => `Vous avez configuré votre application le ${date}.`,
     factorSetUp: 'Configurer une application',

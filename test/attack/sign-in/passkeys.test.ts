@@ -297,9 +297,13 @@ describe('an invitation', () => {
 
 test('who has a password is told at the next sign-in by it that somebody was invited in their name', async () => {
   await using gate = await startPasskeyGate()
-  await accept(gate.browser(), (await gate.invite('ada')).link)
+  const invited = gate.browser()
+  const { link } = await gate.invite('ada')
+  await accept(invited, link)
   const owner = gate.browser()
   const given = { name: 'ada', password: PASSWORD }
+  // Nobody is warned of their own passkey.
+  expect((await invited.open(`${new URL(link).origin}/.sallyport/account`)).html.text).not.toContain('was added')
   const told = await owner.submit(await owner.open(`${gate.app}/deep`), given)
   expect(told.html.text).toContain('A passkey was added to your account')
   expect((await owner.follow(told, 'Continue')).address.href).toBe(`${gate.app}/deep`)
