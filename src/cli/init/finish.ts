@@ -21,6 +21,7 @@ import { type FirstUser, peopleFiles, USERS_FILE } from './people.ts'
 import { callbackOf, type Plan, placeOf, plainPort, planSections } from './plan.ts'
 import { type FrontFile, frontFiles } from './proxy-in-front.ts'
 import { type RegisteredClient, registerClient } from './register.ts'
+import { USAGE } from './usage.ts'
 
 /** The secret's file, beside the new one. */
 export const SECRET_FILE = 'client-secret'
@@ -149,7 +150,7 @@ function sayNext(
   } else if (plan.issuer === null && firstUser === null && !existsSync(join(dirname(out), USERS_FILE))) {
     io.stdout(`Then: sallyport user add ${users} NAME\n`)
   }
-  io.stdout(`Then: sallyport serve --config ${file}\n`)
+  io.stdout(`Then: sallyport serve${file === USAGE.options.out.default ? '' : ` --config ${file}`}\n`)
   if (plan.front === null) io.stdout(`And open ${originBy(plan.coming, plan.host)}/\n`)
   if (firstUser !== null && plan.front === null) io.stdout(`The admin page: ${placeOf(plan)}/.sallyport/admin\n`)
   if (firstUser !== null) io.stdout(`A second factor: sallyport user totp ${users} ${firstUser.name}\n`)

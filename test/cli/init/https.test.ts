@@ -274,6 +274,7 @@ test('without a provider, two commands and no question lead from a bare folder t
   plant(password, 'a password')
   expect([first.code, first.err, first.out.split(password).length]).toEqual([0, '', 2])
   expect(first.out).toContain('Written: routes.toml, and users.toml beside it')
+  expect(first.out).toContain('Then: sallyport serve\n')
   expect(first.out).not.toContain('\n\n')
 
   const { origin, browser, stop } = await serve(folder.path)
