@@ -83,7 +83,7 @@ describe('the admin page', () => {
     const said = await words(gate, ada.cookie)
     expect(said).toContain('Sessions 2 2 people, 2 active in the last 15 minutes')
     expect(said).toContain(
-      'Grace at Settings the user has none of the roles; needs: role admin; has no groups; rules ask for admins 127.0.0.1 · GET · role.missing',
+      'Grace at Settings Needs the role admin, which is missing. Details the user has none of the roles; needs: role admin; has no groups; rules ask for admins 127.0.0.1 · GET · role.missing',
     )
     expect(said).not.toMatch(/somebody|secret/)
     expect(said).toContain('Settings home.example/settings Not answering admin')
@@ -139,7 +139,7 @@ describe('the admin page', () => {
     const { cookie } = await gate.signIn(HOST, ADMIN)
     expect((await load(gate, '/lab', '')).status).toBe(403)
     expect(await words(gate, cookie)).toContain(
-      'Someone at home.example/lab the client is in none of the networks; needs: signed in, network 203.0.113.0/24 127.0.0.1',
+      'Someone at home.example/lab the client is in none of the networks Details the client is in none of the networks; needs: signed in, network 203.0.113.0/24 127.0.0.1',
     )
   })
 
@@ -231,15 +231,15 @@ describe('the admin page', () => {
     const own = await words(gate, ada.cookie, route)
     expect(own).toContain('Settings home.example/settings')
     expect(own).toContain('Access admin')
-    expect(own).toContain('Allowed the user has a role that the route allows role.held who ada')
+    expect(own).toContain('Ada may open it. Details the user has a role that the route allows role.held who ada')
     const asked = async (fields: Record<string, string>) =>
       words(gate, ada.cookie, `${route}&${new URLSearchParams(fields)}`)
     expect(await asked({ who: grace.sessionId })).toMatch(
-      /Denied the user has none of the roles role\.missing .* roles user needs role admin/,
+      /Grace may not open it: that needs the role admin\. Details the user has none of the roles role\.missing .* roles user needs role admin/,
     )
     expect(await asked({ who: '' })).toContain('Has to sign in')
     const elsewhere = await asked({ who: grace.sessionId, address: `http://${HOST}/other`, method: 'POST' })
-    expect(elsewhere).toContain('Allowed')
+    expect(elsewhere).toContain('Grace may open it.')
     expect(elsewhere).toContain(`Another route takes this address: ${HOST}/`)
     expect(await asked({ address: 'http://nowhere.example/' })).toContain('No route')
     expect(await asked({ address: 'javascript:alert(1)' })).toContain('This is not an address of this portal.')
@@ -397,7 +397,7 @@ describe('the admin page', () => {
       }
       const said = await words(child, ada)
       expect(said).toContain('Counts from 2 of 2 processes.')
-      expect(said).toContain('Grace at Settings 20 times the user has none of the roles')
+      expect(said).toContain('Grace at Settings 20 times Needs the role admin, which is missing.')
     },
     300_000,
   )
