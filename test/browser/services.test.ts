@@ -21,12 +21,11 @@ import {
   startWebdav,
 } from '../kit/programs/services.ts'
 
-const { afterAll, test } = needs(
-  'chromium',
+/** The applications, and what serves them. */
+const PROGRAMS = [
   'apache2',
   'aria2c',
   'cgit',
-  'curl',
   'fcgiwrap',
   'git',
   'mosquitto',
@@ -34,7 +33,9 @@ const { afterAll, test } = needs(
   'radicale',
   'syncthing',
   'transmission-daemon',
-)
+] as const
+
+const { afterAll, test } = needs('chromium', 'curl', ...PROGRAMS)
 
 /** Recipes of docs in front of the applications themselves, with the settings that they name: in a browser, and by the clients people use. */
 setDefaultTimeout(300_000)
@@ -149,18 +150,7 @@ test('syncthing: its interface loads, and asks its own API by the Host that it w
   )
 })
 
-needs(
-  'apache2',
-  'aria2c',
-  'cgit',
-  'fcgiwrap',
-  'git',
-  'mosquitto',
-  'nginx',
-  'radicale',
-  'syncthing',
-  'transmission-daemon',
-).describe('transmission', () => {
+needs(...PROGRAMS).describe('transmission', () => {
   test('its interface loads and shows what it has', async () => {
     const page = await open('transmission')
     await page.waitForURL('**/transmission/web/**')
