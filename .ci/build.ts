@@ -58,7 +58,7 @@ const ESCAPED: Bun.BunPlugin = {
     }))
   },
 }
-const pages = join(root, 'src/portal/pages')
+const pages = join(root, 'src/portal/layout')
 /** The scripts of pages by their paths, made short before anything else is built: no build waits for one within it. */
 const scripts = new Map<string, string>()
 for (const name of readdirSync(join(pages, 'scripts')).filter(one => one.endsWith('.js'))) {
@@ -71,11 +71,11 @@ const EDITOR = join(pages, 'scripts/editor.js')
 const SHORT: Bun.BunPlugin = {
   name: 'short',
   setup(build) {
-    build.onLoad({ filter: /\/src\/portal\/pages\/.*\.css$/ }, async ({ path }) => ({
+    build.onLoad({ filter: /\/src\/portal\/layout\/.*\.css$/ }, async ({ path }) => ({
       contents: minifyCss(await Bun.file(path).text()),
       loader: 'text',
     }))
-    build.onLoad({ filter: /\/src\/portal\/pages\/scripts\/.*\.js$/ }, ({ path }) => {
+    build.onLoad({ filter: /\/src\/portal\/layout\/scripts\/.*\.js$/ }, ({ path }) => {
       const contents = scripts.get(path)
       if (contents === undefined) return undefined
       return path === EDITOR

@@ -1,6 +1,7 @@
 /** IP addresses and networks: parsed, compared, and tested against CIDRs. */
 
 import ipaddr from 'ipaddr.js'
+import { memoize } from './memoize.ts'
 
 /** A set of networks that addresses are tested against. */
 export interface NetworkSet {
@@ -18,18 +19,15 @@ export interface NetworkSet {
  */
 export function compileNetworks(networks: readonly string[]): NetworkSet {
   const ranges = networks.map(parseNetwork)
-  const known = new Map<string, boolean | null>()
-  function judge(address: string): boolean | null {
-    const before = known.get(address)
-    if (before !== undefined) return before
-    const parsed = parseAddress(address)
-    const found =
-      parsed === null
-        ? null
-        : ranges.some(([network, bits]) => parsed.kind() === network.kind() && parsed.match(network, bits))
-    if (known.size < 4096) known.set(address, found)
-    return found
-  }
+  const judge = memoize(
+    address => {
+      const parsed = parseAddress(address)
+      if (parsed === null) return null
+      return ranges.some(([network, bits]) => parsed.kind() === network.kind() && parsed.match(network, bits))
+    },
+    MOST_KNOWN,
+    LONGEST_KNOWN,
+  )
   return Object.freeze({
     isEmpty: ranges.length === 0,
     has: (address: string) => ranges.length > 0 && judge(address) === true,
@@ -46,7 +44,7 @@ const LONGEST_KNOWN = 64
  *
  * Remembered, as is `networkOf`: they are asked of every request, and to read an IPv6 address takes 7 µs.
  */
-export const canonicalAddress: (text: string) => string | null = remembering(
+export const canonicalAddress: (text: string) => string | null = memoize(
   text => parseAddress(text)?.toString() ?? null,
   MOST_KNOWN,
   LONGEST_KNOWN,
@@ -60,7 +58,7 @@ export function networkOf(address: string): string {
   return address.includes(':') ? networkOfIPv6(address) : address
 }
 
-const networkOfIPv6 = remembering(address => prefixesOf(address).at(-1) ?? address, MOST_KNOWN, LONGEST_KNOWN)
+const networkOfIPv6 = memoize(address => prefixesOf(address).at(-1) ?? address, MOST_KNOWN, LONGEST_KNOWN)
 
 /**
  * The networks of an address, the widest first and `networkOf` last: /24 and /32 of an IPv4 address; /48, /56 and /64
@@ -135,19 +133,4 @@ function parseAddress(text: string): ipaddr.IPv4 | ipaddr.IPv6 | null {
   // no other, for the mapped `::ffff:10.0.0.1`.
   if (end !== undefined && /^[0:]*$/.test(text.slice(0, text.indexOf(end)))) return null
   return ipaddr.IPv6.isValid(text) ? ipaddr.process(text) : null
-}
-
-/**
- * A pure function of a text that remembers its results, for the first `most` texts of at most `longest` characters. So
- * its memory is bounded for any input. Errors are not remembered.
- */
-export function remembering<T>(make: (text: string) => T, most: number, longest: number): (text: string) => T {
-  const known = new Map<string, T>()
-  return text => {
-    const before = known.get(text)
-    if (before !== undefined) return before
-    const made = make(text)
-    if (known.size < most && text.length <= longest) known.set(text, made)
-    return made
-  }
 }

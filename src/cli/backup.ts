@@ -8,9 +8,9 @@ import type { Io } from '../console/io.ts'
 import { servedConfig } from '../console/running-server.ts'
 import { usageLines } from '../console/usage.ts'
 import { keyPathOf } from '../process/session-state.ts'
-import { fillKey, readKey, writeKey } from '../session/key.ts'
 import { backUpDatabase } from '../session/sqlite/backup.ts'
 import { damagedAt } from '../session/sqlite/companion-files.ts'
+import { fillKey, readKey, writeKey } from '../session/store-key.ts'
 import { configOf, isOutOfReach, type StorePorts, tellFailure, userOfStore } from './with-sessions.ts'
 
 export const USAGE = {

@@ -24,7 +24,9 @@ interface CommonValues {
 
 /** A command that makes, lists and revokes one kind of credential. */
 export interface CredentialCommand<Values extends CommonValues, Wanted, Held extends { readonly session: Session }> {
-  /** Which fact of an event has the id of one. */
+  /** The events about one, with the fact that has its id. */
+  readonly made: 'token.made' | 'guest.made'
+  readonly revoked: 'token.revoked' | 'guest.revoked'
   readonly fact: 'token' | 'link'
   /** What `--help` shows; its first line is shown after a mistake. */
   readonly usage: string
@@ -70,7 +72,7 @@ export async function runCredentials<Values extends CommonValues, Wanted, Held e
     const made = await command.create(config, sessions, wanted)
     if (typeof made === 'string') return failed(made, io)
     const { held, secret } = made
-    await audit.keep(command.fact === 'token' ? 'token.made' : 'guest.made', factsOf(held.session))
+    await audit.keep(command.made, factsOf(held.session))
     if (isJson) io.stdout(`${showJson({ ...command.describe(held), [command.member]: secret }, 2)}\n`)
     else {
       io.stdout(`${secret}\n`)
@@ -92,7 +94,7 @@ export async function runCredentials<Values extends CommonValues, Wanted, Held e
     const held = all.find(({ session }) => session.id === wanted)
     if (held === undefined) return failed(`there is no ${command.one} ${wanted}`, io)
     await sessions.end(wanted)
-    await audit.keep(command.fact === 'token' ? 'token.revoked' : 'guest.revoked', factsOf(held.session))
+    await audit.keep(command.revoked, factsOf(held.session))
     io.stdout(`${wanted} revoked\n`)
     return EXIT.ok
   }

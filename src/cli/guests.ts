@@ -8,7 +8,7 @@ import { parseArguments } from '../console/args.ts'
 import type { Io } from '../console/io.ts'
 import { compileWhen } from '../policy/request-conditions.ts'
 import { describeLink, type LinkPlace, linkAddress, parseLinkPlace } from '../portal/account/guest-link-address.ts'
-import { momentOf } from '../portal/pages/time.tsx'
+import { momentOf } from '../portal/layout/time.tsx'
 import { EN } from '../portal/words/en.ts'
 import { compileRouteTable } from '../route/table.ts'
 import { parseTarget } from '../route/target.ts'
@@ -57,6 +57,8 @@ interface Wanted {
 }
 
 const COMMAND: CredentialCommand<Values, Wanted, HeldGuestLink> = {
+  made: 'guest.made',
+  revoked: 'guest.revoked',
   fact: 'link',
   usage: USAGE.text,
   one: 'guest link',

@@ -15,7 +15,7 @@ import type { Io } from '../console/io.ts'
 import { type Identity, makeIdentity } from '../identity/identity.ts'
 import { isOwnSubject, OWN_SUBJECTS } from '../identity/own-subjects.ts'
 import { passwordUsers, userNameOf, vouchedBy } from '../identity/passwords/users.ts'
-import { dateOf } from '../portal/pages/time.tsx'
+import { dateOf } from '../portal/layout/time.tsx'
 import type { ApiTokenLimits, HeldApiToken } from '../session/credentials/api-tokens.ts'
 import type { OpenSessions } from '../session/open.ts'
 import { type CredentialCommand, Mistake, runCredentials } from './credentials.ts'
@@ -85,6 +85,8 @@ interface Wanted {
 const LONGEST_MS = 3650 * 24 * 60 * 60 * 1000
 
 const COMMAND: CredentialCommand<Values, Wanted, HeldApiToken> = {
+  made: 'token.made',
+  revoked: 'token.revoked',
   fact: 'token',
   usage: USAGE.text,
   one: 'token',

@@ -2,8 +2,8 @@
 
 import { formatKey, formatToml } from '../config/keys/table.ts'
 import type { Json } from '../config/text/raw.ts'
-import type { Blanks } from './blanks.ts'
 import type { Notes, Outcome } from './notes.ts'
+import type { Blanks } from './variables-to-set.ts'
 
 /** What every importer is given. */
 export interface Tools {

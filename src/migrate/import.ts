@@ -8,14 +8,14 @@ import { EXIT, parseArguments } from '../console/args.ts'
 import type { Io } from '../console/io.ts'
 import { findProgram } from '../console/run-program.ts'
 import { whyUnwritten } from '../console/write-errors.ts'
-import { createBlanks } from './blanks.ts'
 import { REFUSED, seeNamed } from './caddy/adapt.ts'
 import { writeToml } from './draft.ts'
 import { createNotes } from './notes.ts'
-import type { OldText } from './oauth2-proxy/reading.ts'
+import type { OldText } from './oauth2-proxy/old-texts.ts'
 import { type Imported, isClosed, renderReport } from './report.ts'
 import { checkDraft } from './self-check.ts'
 import { findSource, KINDS, type OldSetUp, type Source } from './sources.ts'
+import { createBlanks } from './variables-to-set.ts'
 
 export const USAGE = {
   text: `usage: sallyport import FILE... [--from oauth2-proxy|caddyfile|caddy] [--host HOST] [--caddy COMMAND] [--out routes.toml] [--json] [-- --FLAG...]

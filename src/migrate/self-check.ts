@@ -3,7 +3,7 @@
 import { checkConfig } from '../config/check.ts'
 import type { Diagnostic } from '../config/text/diagnostic.ts'
 import type { Io } from '../console/io.ts'
-import type { Blank } from './blanks.ts'
+import type { Blank } from './variables-to-set.ts'
 
 /** What is between a new file and serving with it. */
 export interface Checked {

@@ -12,7 +12,7 @@ import { convertCaddyJson } from './caddy/convert.ts'
 import type { Draft, Tools } from './draft.ts'
 import { convertOauth2Proxy } from './oauth2-proxy/convert.ts'
 import { readInputs, seeInput } from './oauth2-proxy/inputs.ts'
-import { type OldText, splitWords, Unreadable } from './oauth2-proxy/reading.ts'
+import { type OldText, splitWords, Unreadable } from './oauth2-proxy/old-texts.ts'
 import { tellOther } from './others/others.ts'
 
 /** What can be imported. */

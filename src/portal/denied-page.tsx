@@ -7,10 +7,10 @@ import type { RequestStanding } from '../session/grants/grants.ts'
 import type { Session } from '../session/session.ts'
 import { pageAnswer } from './answer.ts'
 import { wordsFor } from './language.ts'
-import { Help, NarrowPage, Operators, Reference } from './pages/narrow-page.tsx'
-import { detailOf, nameOf } from './pages/person.ts'
-import { Initials, Letter } from './pages/person-mark.tsx'
-import { LONGEST_ASK_TEXT, ownPath } from './paths.ts'
+import { Help, NarrowPage, Operators, Reference } from './layout/narrow-page.tsx'
+import { detailOf, nameOf } from './layout/person.ts'
+import { Initials, Letter } from './layout/person-mark.tsx'
+import { ownPath } from './paths.ts'
 import type { PortalRequest } from './portal.ts'
 import type { Words } from './words/words.ts'
 
@@ -19,6 +19,9 @@ export interface AskableRole {
   readonly role: string
   readonly standing: RequestStanding
 }
+
+/** How long the line may be that goes with a request for a role. */
+export const LONGEST_ASK_TEXT = 200
 
 /** The page for someone who is signed in but lacks the role: who they are, what is missing, and the ways on. */
 export function renderDeniedPage(

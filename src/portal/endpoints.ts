@@ -9,7 +9,7 @@ import type { Accounts } from '../session/accounts/accounts.ts'
 import type { EndOthers } from '../session/accounts/end-others.ts'
 import type { Invitations } from '../session/accounts/invitations.ts'
 import type { Passkeys } from '../session/accounts/passkeys.ts'
-import type { Bindings } from '../session/bindings.ts'
+import type { Bindings } from '../session/bound-sessions.ts'
 import type { ClockState } from '../session/clock-watch.ts'
 import type { ApiTokens } from '../session/credentials/api-tokens.ts'
 import type { GuestLinks } from '../session/credentials/guest-links.ts'
@@ -19,19 +19,20 @@ import type { Session, Sessions } from '../session/session.ts'
 import { CLIENT_KEYS_MAX_AGE_S, type ClientKeys } from '../session/signing/client-keys.ts'
 import { KEY_SET_MAX_AGE_S } from '../session/signing/keys.ts'
 import type { Signing } from '../session/signing/signing.ts'
-import { type AccountTools, showAccount, takeAccount } from './account/account.tsx'
-import { type AdminTools, showAdmin } from './account/admin.tsx'
-import { type RouteTools, showRoute } from './account/admin-route.tsx'
+import { takeAccount } from './account/account-forms.ts'
+import { type AccountTools, showAccount } from './account/account-page.tsx'
 import { tokensPage } from './account/api-tokens.tsx'
 import { showApplications } from './account/applications.tsx'
 import { askAccess, askAgain, sayAccess } from './account/ask-access.ts'
-import { exportAudit, showAudit, type TrailTools } from './account/audit.tsx'
-import { decideRequest } from './account/decide-request.ts'
 import { guestsPage } from './account/guest-links.tsx'
-import { showInvited, takeInvitation } from './account/invitation.tsx'
-import { acceptInvitation, showInvitation } from './account/open-guest-link.tsx'
-import { invitePerson, showPeople } from './account/people.tsx'
+import { showInvitation, takeInvitation } from './account/invitation.tsx'
+import { openGuestLink, showGuestLink } from './account/open-guest-link.tsx'
 import { endSessions, showSessions } from './account/sessions.tsx'
+import { type AdminTools, showAdmin } from './admin/admin.tsx'
+import { exportAudit, showAudit, type TrailTools } from './admin/audit.tsx'
+import { decideRequest } from './admin/decide-request.ts'
+import { showPeople, takePeople } from './admin/people.tsx'
+import { type RouteTools, showRoute } from './admin/route.tsx'
 import { keySetAnswer, redirectAnswer } from './answer.ts'
 import { askConsent, takeConsent } from './authorization/consent.tsx'
 import { describeResource, describeServer } from './authorization/metadata.ts'
@@ -53,8 +54,8 @@ import { signInProblem } from './problem.ts'
 import { discardKept, showKept } from './replay/replay.tsx'
 import type { KeepTools } from './replay/stored-form.ts'
 import type { BeginTools } from './sign-in/begin.ts'
+import { bindsHere, type DeviceTools, registerDevice, renewDevice, waitForDevice } from './sign-in/bound-session.tsx'
 import { callback } from './sign-in/callback.ts'
-import { bindsHere, type DeviceTools, registerDevice, renewDevice, waitForDevice } from './sign-in/device.tsx'
 import { sayPerson } from './sign-in/me.ts'
 import { type LoginTools, login, loginByForm } from './sign-in/sign-in.ts'
 import { redeemTicket } from './sign-in/ticket.ts'
@@ -141,13 +142,13 @@ export const ENDPOINTS: readonly Endpoint[] = [
   { page: 'jwks.json', get: sendKeySet },
   { page: 'client-jwks.json', get: whereThatIs(isPortalHost, sendClientKeys) },
   { page: 'guests', get: signedIn(guestsPage.show), post: signedIn(guestsPage.change) },
-  { page: 'guest', get: showInvitation, post: acceptInvitation },
+  { page: 'guest', get: showGuestLink, post: openGuestLink },
   {
     page: 'invitation',
-    get: whereThatIs(isPortalHost, showInvited),
+    get: whereThatIs(isPortalHost, showInvitation),
     post: whereThatIs(isPortalHost, takeInvitation),
   },
-  { page: 'people', get: signedIn(showPeople), post: signedIn(invitePerson) },
+  { page: 'people', get: signedIn(showPeople), post: signedIn(takePeople) },
   { page: 'kept', get: signedIn(showKept), post: signedIn(discardKept) },
   { page: 'authorize', get: whereGiven(signedIn(askConsent)), post: whereGiven(signedIn(takeConsent)) },
   { page: 'token', post: whereGiven(giveTokens), isOpen: true },

@@ -48,9 +48,6 @@ export type OwnPage =
   | 'renew'
   | 'device'
 
-/** How long the line may be that goes with a request for a role. */
-export const LONGEST_ASK_TEXT = 200
-
 /** The path of one of Sallyport's own pages, the same on every host. */
 export function ownPath(page: OwnPage): string {
   return `${RESERVED_PATH}/${page}`

@@ -11,7 +11,7 @@ import type { Reloaded } from '../server/config/reload.ts'
 import type { InheritedSockets } from '../server/listen/inherited/sockets.ts'
 import type { AdminSources } from '../server/observe/admin-listener.ts'
 import type { ProcessView } from '../server/observe/process-view.ts'
-import type { BindingTimes } from '../session/bindings.ts'
+import type { BindingTimes } from '../session/bound-sessions.ts'
 import type { MakeDraft } from '../session/sqlite/replacement.ts'
 import type { CheckApart } from './threads/ask-thread.ts'
 

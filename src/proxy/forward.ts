@@ -2,7 +2,7 @@
 
 import { parseLength } from '../base/byte-counts.ts'
 import { GateError } from '../base/errors.ts'
-import { stalledUpload } from './body/uploads.ts'
+import { stalledUpload } from './body/upload-errors.ts'
 import { attempt, type Sendable } from './exchange.ts'
 import { type Forwarded, type ForwardTools, ownerOf } from './forwarded.ts'
 import { whileAllowed } from './lifetime/exchanges.ts'

@@ -2,17 +2,17 @@
 
 import { parseLength } from '../base/byte-counts.ts'
 import { GateError, toGateError } from '../base/errors.ts'
+import { isHere } from './body/buffered-bodies.ts'
 import { isEventStream } from './body/event-streams.ts'
 import { watchBody } from './body/upstream-idle.ts'
-import { isHere } from './body/whole.ts'
 import { attempt, type Sendable, tryOf } from './exchange.ts'
 import { isUnsent, translateFailure } from './failures.ts'
 import { type ForwardTools, ownerOf } from './forwarded.ts'
 import { hasLeft } from './lifetime/client-idle.ts'
 import { type Exchange, overtaken } from './lifetime/exchanges.ts'
 import { NOWHERE } from './lifetime/roster.ts'
+import type { Leave, Slots } from './upstream/max-connections.ts'
 import type { Origin } from './upstream/origin.ts'
-import type { Leave, Slots } from './upstream/slots.ts'
 import type { Balancing } from './upstream/upstream.ts'
 
 /** A body up to this length fits the buffers on the way: it is as good as ended when its head arrives. */

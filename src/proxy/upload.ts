@@ -4,7 +4,7 @@ import { isErrored, isReadable } from 'node:stream'
 import { parseLength } from '../base/byte-counts.ts'
 import type { GateError } from '../base/errors.ts'
 import { type PacedBody, paceBody } from './body/paced.ts'
-import { stalledUpload, tooLarge } from './body/uploads.ts'
+import { stalledUpload, tooLarge } from './body/upload-errors.ts'
 import type { Forwarded, ForwardTools } from './forwarded.ts'
 import { endsOf, isLocalSocket } from './lifetime/client-idle.ts'
 

@@ -1,7 +1,7 @@
 /** What a device signs, read and verified (Device Bound Session Credentials, "DBSC proof"). Nothing here knows a session. */
 
 import { calculateJwkThumbprint, decodeJwt, decodeProtectedHeader, errors, importJWK, jwtVerify } from 'jose'
-import type { DeviceKey } from './binding.ts'
+import type { DeviceKey } from './device-binding.ts'
 
 /** A proof as it came: what it says is not verified yet. */
 export interface StatedProof {

@@ -1,7 +1,7 @@
 /** When sessions were last used, written now and then. */
 
-import { useGrainMs } from './life.ts'
-import type { HeldSession } from './lru.ts'
+import { useGrainMs } from './lifetimes.ts'
+import type { HeldSession } from './session-cache.ts'
 import type { SessionStore } from './store.ts'
 
 /** When sessions were last used, as far as the store does not know it yet. */

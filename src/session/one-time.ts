@@ -3,7 +3,7 @@
 import { sha256 } from '../base/bytes.ts'
 import { networkOf } from '../base/net.ts'
 import type { Ports } from '../base/ports.ts'
-import { CLOCK_SLACK_MS } from './life.ts'
+import { CLOCK_SLACK_MS } from './lifetimes.ts'
 import { guarded } from './rows.ts'
 import type { Sealer } from './seal.ts'
 import type { OnceKind, Sessions } from './session.ts'

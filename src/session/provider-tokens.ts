@@ -4,11 +4,11 @@ import type { MaybePromise } from '../base/maybe-promise.ts'
 import type { Ports } from '../base/ports.ts'
 import type { ProviderTokenKind } from '../config/keys/identity.ts'
 import { idTokenExpiryMs } from '../identity/id-token.ts'
-import type { HeldSession, OpenedToken, OpenedTokens, SessionCache } from './lru.ts'
 import type { Refreshes } from './refresh.ts'
 import { guarded, openSecrets } from './rows.ts'
 import type { Sealer } from './seal.ts'
 import type { Session } from './session.ts'
+import type { HeldSession, OpenedToken, OpenedTokens, SessionCache } from './session-cache.ts'
 import type { SessionStore } from './store.ts'
 
 /** The tokens of a live session at its provider, for applications that are to have them. */

@@ -5,7 +5,7 @@ import type { Pace, Spent } from '../base/token-bucket.ts'
 import type { ProviderConfig } from '../config/resolve/providers.ts'
 import type { Identity } from '../identity/identity.ts'
 import type { AccessGrant } from '../identity/provider.ts'
-import type { Binding } from './binding.ts'
+import type { Binding } from './device-binding.ts'
 import type { EndedMatch } from './ended.ts'
 
 /** One sign-in of one person at one portal. Any number of hosts hold a cookie of their own for it. */

@@ -31,7 +31,7 @@ export interface StoredSession {
   readonly checkedAtMs: number
   /** Whether the secrets hold a refresh token. */
   readonly isRefreshable: boolean
-  /** The key of the device that it is bound to, as JSON (`session/binding.ts`), which the store does not read; absent: to none. */
+  /** The key of the device that it is bound to, as JSON (`session/device-binding.ts`), which the store does not read; absent: to none. */
   readonly bound?: string | undefined
 }
 

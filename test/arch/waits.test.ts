@@ -15,7 +15,7 @@ const WAIT = /\bawait\b|\.then\(|\.finally\(|\bandThen\(|\bMaybePromise\b/g
  */
 const ALLOWED: Readonly<Record<string, readonly [times: number, why: string]>> = {
   'authenticate.ts': [4, 'before the decision, which pipeline.ts hands to whileAllowed'],
-  'device.ts': [3, 'before the decision'],
+  'bound-session.ts': [3, 'before the decision'],
   'credential.ts': [8, 'before the decision'],
   'guests.ts': [3, 'before the decision'],
   'decide.ts': [9, 'the decision itself'],
@@ -28,9 +28,8 @@ const ALLOWED: Readonly<Record<string, readonly [times: number, why: string]>> =
   'proxy-request.ts': [1, 'ends the span of an answer'],
   'last-user.ts': [1, 'changes answers'],
   'context.ts': [1, 'the type of an answer'],
-  'record.ts': [2, 'the answer to what failed'],
   'own-answer.ts': [4, 'changes answers, and looks for a file'],
-  'errors/for-admins.ts': [3, 'a page of ours'],
+  'errors/fail.ts': [5, 'the answer to what failed, a page of ours'],
   'errors/grpc.ts': [3, 'a refusal'],
   'verify/question.ts': [2, 'answers to a proxy in front'],
   'recheck.ts': [5, 'on no request’s way: ends what is under way'],

@@ -6,7 +6,6 @@ import {
   isPublicAddress,
   neighbourhoodOf,
   networkOf,
-  remembering,
 } from '../../src/base/net.ts'
 
 describe('one spelling of an address', () => {
@@ -191,29 +190,4 @@ test.each([
   ['example.com', false],
 ] as const)('%j is of the internet: %p', (address, isPublic) => {
   expect(isPublicAddress(address)).toBe(isPublic)
-})
-
-function counted(most: number, longest = 10) {
-  const asked: string[] = []
-  const upper = remembering(
-    text => {
-      asked.push(text)
-      return text === '' ? null : text.toUpperCase()
-    },
-    most,
-    longest,
-  )
-  return { asked, upper }
-}
-
-test('what was asked before is answered from memory, be it null', () => {
-  const { asked, upper } = counted(2)
-  expect(['a', 'a', '', ''].map(upper)).toEqual(['A', 'A', null, null])
-  expect(asked).toEqual(['a', ''])
-})
-
-test('no more than the first texts are remembered, nor a long one, and all are answered', () => {
-  const { asked, upper } = counted(1, 1)
-  expect(['aa', 'a', 'b', 'aa', 'a', 'b'].map(upper)).toEqual(['AA', 'A', 'B', 'AA', 'A', 'B'])
-  expect(asked).toEqual(['aa', 'a', 'b', 'aa', 'b'])
 })

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect } from 'bun:test'
 import type { BrowserContext, Page } from 'playwright-core'
-import { BINDING_TIMES } from '../../src/session/bindings.ts'
+import { BINDING_TIMES } from '../../src/session/bound-sessions.ts'
 import { openBoundChromium } from '../kit/browser/bound-chromium.ts'
 import { makeAuthority } from '../kit/certificates.ts'
 import { eventually, type Gate, startGate } from '../kit/gate.ts'

@@ -61,7 +61,7 @@ const GET = 'GET / HTTP/1.1\r\nHost: a.example\r\n\r\n'
 const isEnded = (received: Buffer) => received.toString('latin1').endsWith('\r\n0\r\n\r\n')
 
 describe('Bun.serve', () => {
-  test('issue 10507 makes a body of known length chunked: when this fails, proxy/body/whole.ts can go', async () => {
+  test('issue 10507 makes a body of known length chunked: when this fails, proxy/body/buffered-bodies.ts can go', async () => {
     answer = () => new Response(inPieces(), { headers: { 'content-length': '6' } })
     const response = await ask(GET, isEnded)
     expect([response.field('content-length'), response.field('transfer-encoding')]).toEqual([null, 'chunked'])

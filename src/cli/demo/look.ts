@@ -2,7 +2,7 @@
 
 import { html, raw } from 'hono/html'
 import type { HtmlEscapedString } from 'hono/utils/html'
-import { withFonts } from '../../portal/pages/font.ts'
+import { withFonts } from '../../portal/layout/font.ts'
 
 /** A finished piece of HTML; hono's template yields a promise only where a part is one. */
 export type Markup = HtmlEscapedString | Promise<HtmlEscapedString>

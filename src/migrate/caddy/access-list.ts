@@ -1,3 +1,5 @@
+/** Access lists of caddy-security, rule by rule, as `allow` and `deny`. */
+
 import type { Json } from '../../config/text/raw.ts'
 import { type Asked, allOf, fieldOf, ROLE_FIELDS, readCondition } from './conditions.ts'
 import { type Context, withoutTwins } from './context.ts'

@@ -1,3 +1,5 @@
+/** Conditions of an access list (`match role admins`), as rules. */
+
 import { compileStars } from '../../base/wildcard.ts'
 import type { Json } from '../../config/text/raw.ts'
 import { parseEmail, parseEmailDomain } from '../../config/values/email.ts'

@@ -1,6 +1,8 @@
+/** What every part of an import from Caddy is handed: notes, variables to set, names. */
+
 import type { Json } from '../../config/text/raw.ts'
-import { type Blanks, escapeReferences, STAND_IN_HOST } from '../blanks.ts'
 import type { Notes, Outcome } from '../notes.ts'
+import { type Blanks, escapeReferences, STAND_IN_HOST } from '../variables-to-set.ts'
 import type { Table } from './json.ts'
 
 /** What the parts of an import have in hand. */

@@ -1,18 +1,20 @@
+/** Converts Caddy's JSON to the sections of routes.toml. */
+
 import type { Json } from '../../config/text/raw.ts'
 import { closingEntry, type Entry, EVERYONE, type Section, spellPath } from '../draft.ts'
 import { type Context, createNames } from './context.ts'
 import { spellChanges, spellFields, USER_ID } from './fields.ts'
+import { openServer } from './handlers.ts'
 import { type Host, hostsOf } from './hosts.ts'
 import { isTable, type Table, tableOf, tablesOf, textOf, textsOf, valueAt } from './json.ts'
-import { planRoutes, type RoutePlan } from './plan.ts'
 import { CLAIM_FIELDS, readPolicy } from './policy.ts'
 import { madeRoles, type Portal, readPortal } from './portal.ts'
 import { portalSections } from './portal-sections.ts'
 import { localProvider, readProvider, realmsOf } from './provider.ts'
-import type { Served } from './ruling.ts'
+import { planRoutes, type RoutePlan } from './route-plan.ts'
 import { serverSection } from './server-section.ts'
 import { readServers, routesIn } from './servers.ts'
-import { openServer } from './walk.ts'
+import type { Served } from './strictest.ts'
 
 /** Every section of the new file, for the JSON that Caddy itself makes of its file. */
 export function convertCaddyJson(tools: Omit<Context, 'names'>, json: unknown): readonly Section[] {

@@ -1,6 +1,8 @@
-import { namedTest } from './named.ts'
+/** Matchers in Caddy's expression language (CEL), as tests. */
+
 import { bypassTest } from './patterns.ts'
 import { anyOf, type Test, UNKNOWN } from './rules.ts'
+import { namedTest } from './variables.ts'
 
 /** Reads a matcher by its name. */
 type ReadMatcher = (name: string, value: unknown) => Test

@@ -1,8 +1,12 @@
-import { STAND_IN_HOST } from '../blanks.ts'
+/** The hosts of the new file, and which servers of Caddy answer for each. */
+
+import { STAND_IN_HOST } from '../variables-to-set.ts'
 import { type Context, spell } from './context.ts'
+import type { ServerWalk } from './handlers.ts'
 import { type Table, tableOf, tablesOf, textOf, textsOf } from './json.ts'
 import { chosenBy, lowerHost } from './matchers.ts'
-import type { RoutePlace } from './place.ts'
+import type { Outcome } from './outcomes.ts'
+import type { RoutePlace } from './route-place.ts'
 import {
   boundPlaces,
   hostsOfRoute,
@@ -13,8 +17,6 @@ import {
   routesIn,
   type Server,
 } from './servers.ts'
-import type { ServerWalk } from './walk.ts'
-import type { Outcome } from './way.ts'
 
 /** A server whose routes can be walked. */
 export interface OpenServer {

@@ -1,3 +1,5 @@
+/** Reads values of Caddy's JSON. */
+
 /** An object of Caddy's JSON. */
 export type Table = Readonly<Record<string, unknown>>
 

@@ -1,11 +1,13 @@
+/** Matchers of Caddy's routes (`match`), as tests. */
+
 import type { Json } from '../../config/text/raw.ts'
 import { parseNetwork } from '../../config/values/listen.ts'
 import { readExpression } from './expression.ts'
 import { isOwn } from './fields.ts'
 import { isTable, listOf, onlyTexts, type Table, tableOf, textOf, textsOf, valueAt } from './json.ts'
-import { namedTest } from './named.ts'
 import { expressionTest } from './patterns.ts'
 import { ALWAYS, anyOf, NEVER, type Test, UNKNOWN } from './rules.ts'
+import { namedTest } from './variables.ts'
 
 /** Whether the address that a matcher of each name asks for is the client's, as rules know it. */
 export interface Peers {

@@ -1,3 +1,5 @@
+/** Path patterns of Caddy: globs, regular expressions and bypasses, as rules. */
+
 import { compileExpression, isFault } from '../../base/regular-expression.ts'
 import { parsePathExpression, parsePathPattern } from '../../config/values/pattern.ts'
 import type { Conditions, Test } from './rules.ts'

@@ -1,3 +1,5 @@
+/** Authorization policies of caddy-security. */
+
 import type { Json } from '../../config/text/raw.ts'
 import { type AskedOfPolicy, compileAccessList, type ListedRule, readListed } from './access-list.ts'
 import { EXPRESSION } from './conditions.ts'

@@ -1,12 +1,14 @@
+/** Writes `[portals.NAME]` for an imported portal. */
+
 import type { Json } from '../../config/text/raw.ts'
 import { parseRoutePath } from '../../config/values/path.ts'
-import { STAND_IN_HOST } from '../blanks.ts'
 import type { Entry, Section } from '../draft.ts'
+import { STAND_IN_HOST } from '../variables-to-set.ts'
 import { statedRoles } from './conditions.ts'
 import { type Context, nameFor, spell, withoutTwins } from './context.ts'
 import type { Host } from './hosts.ts'
-import type { RoutePlan } from './plan.ts'
 import type { Portal } from './portal.ts'
+import type { RoutePlan } from './route-plan.ts'
 
 /** `[portals.NAME]` and its roles, for a portal of the file, by where it is and which routes are its own. */
 export function portalSections(

@@ -1,5 +1,7 @@
-import { STAND_IN_HOST } from '../blanks.ts'
+/** Identity providers of caddy-security. */
+
 import { type Entry, openidScopes, type Section } from '../draft.ts'
+import { STAND_IN_HOST } from '../variables-to-set.ts'
 import { type Context, type KeyRows, noteKeys, spell } from './context.ts'
 import { type Table, tableOf, textOf, textsOf, valueAt } from './json.ts'
 

@@ -1,3 +1,5 @@
+/** Rules of routes.toml, and the tests of requests that may become rules. */
+
 import type { Json } from '../../config/text/raw.ts'
 
 /** The keys of a rule of routes.toml. */

@@ -1,3 +1,5 @@
+/** Writes `[server]` for imported sites. */
+
 import { formatToml } from '../../config/keys/table.ts'
 import type { Entry, Section } from '../draft.ts'
 import type { Context } from './context.ts'

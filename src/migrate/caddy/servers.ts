@@ -1,3 +1,5 @@
+/** Caddy's servers: where they listen, and their routes. */
+
 import { isIP } from 'node:net'
 import type { Context } from './context.ts'
 import { isTable, listOf, onlyTexts, type Table, tableOf, tablesOf, textOf, textsOf, valueAt } from './json.ts'

@@ -3,7 +3,7 @@
 import { compileExpression, isFault } from '../../base/regular-expression.ts'
 import { parsePathExpression } from '../../config/values/pattern.ts'
 import { entriesAt, itemsAt, textAt, textsAt, type Yaml } from '../yaml.ts'
-import { type Gap, OPTIONS, optionNamed, type Stated } from './table.ts'
+import { type Gap, OPTIONS, optionNamed, type Stated } from './options.ts'
 
 /** What an alpha configuration says that no option of oauth2-proxy.cfg can. */
 export interface Alpha {

@@ -6,7 +6,7 @@ import { parseToml } from '../../config/text/parse.ts'
 import { itemsOf } from '../../config/text/raw.ts'
 import { entriesAt, parseYaml, type Yaml } from '../yaml.ts'
 import { readAlpha } from './alpha.ts'
-import type { Inputs } from './old.ts'
+import { readCommand, readCompose, readKubernetes, readUnit } from './deployments.ts'
 import {
   fillIn,
   last,
@@ -18,9 +18,9 @@ import {
   Unreadable,
   type Variable,
   type Word,
-} from './reading.ts'
-import { readCommand, readCompose, readKubernetes, readUnit } from './started.ts'
-import { OPTIONS, optionNamed, optionOfFlag, type Stated } from './table.ts'
+} from './old-texts.ts'
+import { OPTIONS, optionNamed, optionOfFlag, type Stated } from './options.ts'
+import type { Inputs } from './settings.ts'
 
 /** What a file seems to be; null for nothing of an oauth2-proxy. */
 export function seeInput({ text, path }: OldText): 'cfg' | 'variables' | 'yaml' | 'unit' | 'command line' | null {

@@ -1,9 +1,9 @@
 /** The provider of an oauth2-proxy as a table of the new file. */
 
 import { ALGORITHMS } from '../../config/keys/providers.ts'
-import { STAND_IN_HOST } from '../blanks.ts'
 import { type Entry, entry, openidScopes, type Section } from '../draft.ts'
-import type { Old } from './old.ts'
+import { STAND_IN_HOST } from '../variables-to-set.ts'
+import type { Old } from './settings.ts'
 
 /** The provider's name in the new file. */
 export const PROVIDER = 'oidc'

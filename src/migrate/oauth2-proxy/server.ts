@@ -1,7 +1,7 @@
 /** Listeners, TLS and sessions of an oauth2-proxy as tables of the new file. */
 
 import { type Entry, entry, type Section, spellDuration } from '../draft.ts'
-import type { Old } from './old.ts'
+import type { Old } from './settings.ts'
 import { storeEntries } from './store.ts'
 
 /** Where it listens when its file does not say. */

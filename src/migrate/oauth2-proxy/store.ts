@@ -1,7 +1,7 @@
 /** Where the sessions are: one Redis, one that sentinels name, or a cluster, as one address. */
 
 import { type Entry, entry } from '../draft.ts'
-import type { Old } from './old.ts'
+import type { Old } from './settings.ts'
 
 type Way = 'sentinel' | 'cluster' | 'server'
 

@@ -2,7 +2,7 @@
 
 import type { Outcome } from '../notes.ts'
 import { isStandIn, type StatedUpstream } from './alpha.ts'
-import type { Old } from './old.ts'
+import type { Old } from './settings.ts'
 
 /** One entry of `upstreams`: the answer below a path, or (`isExact`) only at that path. */
 export interface Service {

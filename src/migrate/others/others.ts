@@ -1,7 +1,7 @@
 /** Programs whose files are recognised and not imported: what to write in their place. */
 
 import { columns } from '../../console/terminal.ts'
-import { type OldText, readEnvFile } from '../oauth2-proxy/reading.ts'
+import { type OldText, readEnvFile } from '../oauth2-proxy/old-texts.ts'
 import { at, parseYaml } from '../yaml.ts'
 import { autheliaRows, pomeriumRows, type Row } from './policies.ts'
 import { servicesOf, settingsOf, tinyauthRows, traefikForwardAuthRows } from './traefik.ts'

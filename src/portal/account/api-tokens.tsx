@@ -9,10 +9,10 @@ import type { Session } from '../../session/session.ts'
 import { jsonAnswer, pageAnswer } from '../answer.ts'
 import { parseName, proveForm } from '../form.ts'
 import { wordsFor } from '../language.ts'
-import { Copyable, Creates, Made, NameField, Revoke } from '../pages/credentials.tsx'
-import { isSamePerson } from '../pages/person.ts'
-import { agoOf, Moment, Said, spanOf } from '../pages/time.tsx'
-import { type MenuEntry, WidePage } from '../pages/wide-page.tsx'
+import { Copyable, Creates, Made, NameField, Revoke } from '../layout/credentials.tsx'
+import { isSamePerson } from '../layout/person.ts'
+import { agoOf, Moment, Said, spanOf } from '../layout/time.tsx'
+import { type MenuEntry, WidePage } from '../layout/wide-page.tsx'
 import { ownPath } from '../paths.ts'
 import type { PortalRequest, TokenPlace } from '../portal.ts'
 import type { Words } from '../words/words.ts'
@@ -25,7 +25,7 @@ export interface TokenTools extends CredentialTools {
 
 const DAY_MS = 24 * 60 * 60 * 1000
 
-const WORDS = { many: 'personal tokens', fact: 'token' } as const
+const WORDS = { many: 'personal tokens', fact: 'token', made: 'token.made', revoked: 'token.revoked' } as const
 
 /**
  * The requesting user's tokens, where the portal lets users make them. A form of the page makes one with `name` and

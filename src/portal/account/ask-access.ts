@@ -9,13 +9,14 @@ import type { RoleRequest } from '../../session/grants/document.ts'
 import type { Grants } from '../../session/grants/grants.ts'
 import type { Session, Sessions } from '../../session/session.ts'
 import { sessionFacts } from '../../session/session-facts.ts'
+import { stillSignedIn } from '../admins.ts'
 import { jsonAnswer, redirectAnswer } from '../answer.ts'
+import { LONGEST_ASK_TEXT } from '../denied-page.tsx'
 import { type FormTools, type PersonalFormTools, readOwnForm, readPersonalForm } from '../form.ts'
-import { nameOf } from '../pages/person.ts'
-import { LONGEST_ASK_TEXT, ownPath, portalOrigin } from '../paths.ts'
+import { nameOf } from '../layout/person.ts'
+import { ownPath, portalOrigin } from '../paths.ts'
 import { type AuditTools, askedFacts, type PortalRequest, readQuery } from '../portal.ts'
 import { signInProblem } from '../problem.ts'
-import { stillSignedIn } from './admins.ts'
 
 export interface AskAccessTools extends PersonalFormTools, AuditTools {
   readonly ports: Pick<Ports, 'ask' | 'log'>

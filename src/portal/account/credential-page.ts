@@ -17,10 +17,12 @@ export interface CredentialTools extends PersonalFormTools, AuditTools {
   readonly sessions: Pick<Sessions, 'describe' | 'end'>
 }
 
-/** What refusals call many, and which fact of an event has the id of one. */
+/** What refusals call many, and the events about one, with the fact that has its id. */
 export interface CredentialWords {
   readonly many: string
   readonly fact: 'token' | 'link'
+  readonly made: 'token.made' | 'guest.made'
+  readonly revoked: 'token.revoked' | 'guest.revoked'
 }
 
 /** A kind of credential that users make and revoke on a separate page. */
@@ -84,7 +86,7 @@ export function createCredentialPage<Tools extends CredentialTools, Held extends
     if (isListed) {
       await tools.sessions.end(id)
       const facts = { ...askedFacts(ctx), ...sessionFacts(session), [words.fact]: id }
-      await tools.audit.keep(words.fact === 'token' ? 'token.revoked' : 'guest.revoked', facts)
+      await tools.audit.keep(words.revoked, facts)
     }
     return prefersPage(ctx.request) ? redirectAnswer(303, ownPath(page)) : jsonAnswer({ revoked: isListed })
   }
@@ -121,7 +123,7 @@ export function createCredentialPage<Tools extends CredentialTools, Held extends
  * Throws `access.sign_in`.
  */
 export async function noteMade(
-  words: CredentialWords,
+  words: Pick<CredentialWords, 'fact' | 'made'>,
   ctx: PortalRequest,
   { sessions, audit }: Pick<CredentialTools, 'sessions' | 'audit'>,
   maker: Session,
@@ -132,6 +134,5 @@ export async function noteMade(
     await sessions.end(madeId)
     throw new GateError('access.sign_in', 'the session ended before the form was there', { facts: { made: madeId } })
   }
-  const made = { ...askedFacts(ctx), ...sessionFacts(maker), [words.fact]: madeId, ...facts }
-  await audit.keep(words.fact === 'token' ? 'token.made' : 'guest.made', made)
+  await audit.keep(words.made, { ...askedFacts(ctx), ...sessionFacts(maker), [words.fact]: madeId, ...facts })
 }

@@ -6,9 +6,9 @@ import { parsePath } from '../../config/values/path.ts'
 import { parseReturnTo, type SafeReturnTo } from '../../route/return-to.ts'
 import type { HeldGuestLink } from '../../session/credentials/guest-links.ts'
 import type { Session } from '../../session/session.ts'
+import { isAdmin } from '../admins.ts'
 import { ownPath } from '../paths.ts'
 import type { PortalRequest } from '../portal.ts'
-import { isAdmin } from './admins.ts'
 
 /** `guest_links` of the portal where this person may make some, else null. */
 export function linksOf({ portal, rolesOf }: PortalRequest, session: Session): GuestLinksConfig | null {

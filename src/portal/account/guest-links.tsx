@@ -10,10 +10,10 @@ import type { Session } from '../../session/session.ts'
 import { jsonAnswer, pageAnswer } from '../answer.ts'
 import { parseName, proveForm } from '../form.ts'
 import { wordsFor } from '../language.ts'
-import { Creates, Made, NameField, Revoke } from '../pages/credentials.tsx'
-import { isSamePerson, nameOf } from '../pages/person.ts'
-import { Moment, Said, spanOf } from '../pages/time.tsx'
-import { type MenuEntry, WidePage } from '../pages/wide-page.tsx'
+import { Creates, Made, NameField, Revoke } from '../layout/credentials.tsx'
+import { isSamePerson, nameOf } from '../layout/person.ts'
+import { Moment, Said, spanOf } from '../layout/time.tsx'
+import { type MenuEntry, WidePage } from '../layout/wide-page.tsx'
 import { ownPath } from '../paths.ts'
 import type { GuestPlace, PortalRequest } from '../portal.ts'
 import type { Words } from '../words/words.ts'
@@ -30,7 +30,7 @@ const HOUR_MS = 60 * 60 * 1000
 /** Lifetimes on offer, in hours, as far as the portal allows them. */
 const HOURS = [1, 4, 24, 72, 168, 720] as const
 
-const WORDS = { many: 'guest links', fact: 'link' } as const
+const WORDS = { many: 'guest links', fact: 'link', made: 'guest.made', revoked: 'guest.revoked' } as const
 
 /**
  * The requesting user's guest links. Users with the portal's admin role see everyone's and may revoke them. A form of

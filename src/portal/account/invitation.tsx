@@ -14,11 +14,11 @@ import { type Passkeys, passkeyOwner, personOfAccount } from '../../session/acco
 import { pageAnswer } from '../answer.ts'
 import { type FormTools, parseName, readOwnForm } from '../form.ts'
 import { wordsFor } from '../language.ts'
+import { NarrowPage } from '../layout/narrow-page.tsx'
+import { PasskeyForm } from '../layout/passkeys.tsx'
+import { Moment, Said } from '../layout/time.tsx'
 import { browserKey } from '../login-csrf-cookie.ts'
 import { pageNotFound } from '../not-found.ts'
-import { NarrowPage } from '../pages/narrow-page.tsx'
-import { PasskeyForm } from '../pages/passkeys.tsx'
-import { Moment, Said } from '../pages/time.tsx'
 import { ownPath } from '../paths.ts'
 import { type AuditTools, askedFacts, type PortalRequest, readQuery } from '../portal.ts'
 import type { BeginTools } from '../sign-in/begin.ts'
@@ -51,7 +51,7 @@ interface Invited {
  * The page that an invitation leads to: who is invited, and a button. Loading it uses nothing, so that previews and mail scanners burn
  * no link. Throws `limit.rate` for a client that guesses.
  */
-export async function showInvited(ctx: PortalRequest, tools: InvitationTools): Promise<Response> {
+export async function showInvitation(ctx: PortalRequest, tools: InvitationTools): Promise<Response> {
   const invited = await findInvited(ctx, tools, readQuery(ctx).get('link') ?? '')
   if (invited === null) return refuse(ctx, tools)
   const words = wordsFor(ctx.request, ctx.portal.timezone)

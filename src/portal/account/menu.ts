@@ -1,11 +1,11 @@
 /** What the bar of every page of an account leads to. */
 
 import type { Session } from '../../session/session.ts'
-import type { MenuEntry } from '../pages/wide-page.tsx'
+import { isAdmin } from '../admins.ts'
+import type { MenuEntry } from '../layout/wide-page.tsx'
 import { type OwnPage, ownPath } from '../paths.ts'
 import type { PortalRequest } from '../portal.ts'
 import type { Words } from '../words/words.ts'
-import { isAdmin } from './admins.ts'
 import { fileUserOf } from './change-account.ts'
 import { linksOf, mayRevokeAll } from './guest-link-address.ts'
 

@@ -9,10 +9,10 @@ import type { GuestLinks, HeldGuestLink } from '../../session/credentials/guest-
 import { pageAnswer, redirectAnswer } from '../answer.ts'
 import { type FormTools, proveForm, readOwnForm } from '../form.ts'
 import { wordsFor } from '../language.ts'
+import { NarrowPage } from '../layout/narrow-page.tsx'
+import { Letter } from '../layout/person-mark.tsx'
+import { Moment, Said } from '../layout/time.tsx'
 import { pageNotFound } from '../not-found.ts'
-import { NarrowPage } from '../pages/narrow-page.tsx'
-import { Letter } from '../pages/person-mark.tsx'
-import { Moment, Said } from '../pages/time.tsx'
 import { isSecure, ownPath } from '../paths.ts'
 import { type AuditTools, askedFacts, type GuestTarget, type PortalRequest, readQuery } from '../portal.ts'
 import type { Words } from '../words/words.ts'
@@ -29,7 +29,7 @@ const MOST_KEPT = 8
  * The page that a guest link leads to: who invites to what, and a button. Loading it uses nothing, so that previews, prefetches
  * and mail scanners burn no link.
  */
-export async function showInvitation(ctx: PortalRequest, tools: Tools): Promise<Response> {
+export async function showGuestLink(ctx: PortalRequest, tools: Tools): Promise<Response> {
   const text = readQuery(ctx).get('link') ?? ''
   const found = await findLink(ctx, tools, text)
   if (found === null || (isUsedUp(found.held) && !(await isHeldHere(ctx, tools, found.held)))) return noLink(ctx)
@@ -39,7 +39,7 @@ export async function showInvitation(ctx: PortalRequest, tools: Tools): Promise<
   const { title } = ctx.portal
   const picture = ctx.waiting(held.grant.host, held.grant.path)?.picture ?? null
   const view = { words, title, held, name: shared.name, picture, text, proof }
-  const page = <InvitationPage {...view} />
+  const page = <GuestLinkPage {...view} />
   return pageAnswer(words, ctx.portal.brand, page, 200, {}, 'leads-anywhere')
 }
 
@@ -47,7 +47,7 @@ export async function showInvitation(ctx: PortalRequest, tools: Tools): Promise<
  * Takes the form of that page: uses the link once, and gives this browser the cookie of a guest of this host. A browser that has
  * it already goes straight on. Throws `access.origin`.
  */
-export async function acceptInvitation(ctx: PortalRequest, tools: Tools): Promise<Response> {
+export async function openGuestLink(ctx: PortalRequest, tools: Tools): Promise<Response> {
   const find = (form: URLSearchParams) => findLink(ctx, tools, form.get('link') ?? '')
   const form = await readOwnForm(ctx, tools, async sent => (await find(sent))?.held.session.id ?? null)
   const text = form.get('link') ?? ''
@@ -106,7 +106,7 @@ function noLink(ctx: PortalRequest): Response {
 }
 
 /** What a guest sees first: who invites them, to what, and a button. */
-function InvitationPage(props: {
+function GuestLinkPage(props: {
   readonly words: Words
   readonly title: string
   readonly held: HeldGuestLink

@@ -113,7 +113,7 @@ async function redeemCode(ctx: PortalRequest, tools: TokenTools, form: URLSearch
     await endForReuse(ctx, tools, id, 'an authorization code')
     return refuse('invalid_grant')
   }
-  await noteMade({ many: 'tokens', fact: 'token' }, ctx, tools, session, id, { resource: address })
+  await noteMade({ fact: 'token', made: 'token.made' }, ctx, tools, session, id, { resource: address })
   ports.log.debug('A code was redeemed', { token: id })
   const answer = await give(ctx, tools, held, null)
   return answer === null ? refuse('invalid_grant') : openAnswer(answer)

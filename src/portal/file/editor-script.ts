@@ -2,7 +2,7 @@
 
 import { sha256 } from '../../base/bytes.ts'
 import { configSchema } from '../../config/keys/keys.ts'
-import source from '../pages/scripts/editor.js' with { type: 'file' }
+import source from '../layout/scripts/editor.js' with { type: 'file' }
 
 /** A script as browsers get it. */
 export interface EditorScript {

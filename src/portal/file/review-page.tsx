@@ -3,8 +3,8 @@
 /** The page that shows what a draft of the file would change, before it is saved. */
 
 import type { Draft, Judged, Preview } from '../config-editor.ts'
-import { AdminTabs, Health, type Tabs } from '../pages/admin-tabs.tsx'
-import { type MenuEntry, WidePage } from '../pages/wide-page.tsx'
+import { AdminTabs, Health, type Tabs } from '../layout/admin-tabs.tsx'
+import { type MenuEntry, WidePage } from '../layout/wide-page.tsx'
 import { ownPath } from '../paths.ts'
 import type { Words } from '../words/words.ts'
 import { Difference, Findings } from './show.tsx'

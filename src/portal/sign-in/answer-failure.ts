@@ -10,11 +10,11 @@ import { isPortalHost, ownPath } from '../paths.ts'
 import { type AuditTools, askedFacts, type PortalRequest } from '../portal.ts'
 import { problemResponse } from '../problem.ts'
 import { sayError, type Words } from '../words/words.ts'
-import { otherChoices } from './choose.tsx'
 import type { Destination } from './destination.ts'
 import { FailedSignIn } from './failed-sign-in.ts'
 import { forgetLogins } from './login-loop.ts'
 import { plainHttpActions } from './plain-http.ts'
+import { otherChoices } from './sign-in-page.tsx'
 
 export interface FailureTools extends AuditTools {
   readonly ports: Pick<Ports, 'log'>

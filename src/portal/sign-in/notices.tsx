@@ -4,14 +4,15 @@
 
 import type { FilePerson } from '../../identity/passwords/users.ts'
 import { prefersPage } from '../../route/page-load.ts'
-import type { Notice } from '../../session/accounts/account.ts'
+import type { Account, Notice } from '../../session/accounts/account.ts'
 import type { Accounts } from '../../session/accounts/accounts.ts'
 import { pageAnswer } from '../answer.ts'
 import { wordsFor } from '../language.ts'
-import { NoticeAdvice, NoticeText, noticeTitle } from '../pages/account.tsx'
-import { Acts, NarrowPage } from '../pages/narrow-page.tsx'
+import { Acts, NarrowPage } from '../layout/narrow-page.tsx'
+import { Moment, Said } from '../layout/time.tsx'
 import { ownPath } from '../paths.ts'
 import type { PortalRequest } from '../portal.ts'
+import type { Words } from '../words/words.ts'
 
 /**
  * The answer to a sign-in, with a page before it that tells what there is to tell; the answer itself where that is nothing.
@@ -61,4 +62,32 @@ export async function tellNotices(
 
 function keyOf({ what, atMs, passkey }: Notice): string {
   return `${what} ${atMs} ${passkey?.id}`
+}
+
+export function noticeTitle(words: Words, notices: readonly Notice[]): string {
+  return notices.every(isOfPasskey) ? words.passkeys.noticeTitle : words.ownAccount.noticeTitle
+}
+
+export function NoticeText({ words, notice: { passkey, atMs } }: { readonly words: Words; readonly notice: Notice }) {
+  const say = (when: string) =>
+    passkey === undefined ? words.ownAccount.recoveryUsed(when) : words.passkeys.notice(passkey.name, when)
+  return (
+    <Said say={say}>
+      <Moment words={words} atMs={atMs} />
+    </Said>
+  )
+}
+
+/** What to do about it. */
+export function NoticeAdvice({ words, notices }: { readonly words: Words } & Pick<Account, 'notices'>) {
+  return (
+    <>
+      {notices.some(isOfPasskey) ? <p class="soft">{words.passkeys.noticeAdvice}</p> : null}
+      {notices.every(isOfPasskey) ? null : <p class="soft">{words.ownAccount.noticeAdvice}</p>}
+    </>
+  )
+}
+
+function isOfPasskey({ passkey }: Notice): boolean {
+  return passkey !== undefined
 }

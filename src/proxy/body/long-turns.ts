@@ -1,7 +1,7 @@
 /** Turns of requests whose answers may be long, while memory is short. */
 
+import { createWaiting } from './request-queue.ts'
 import type { Waiter } from './turns.ts'
-import { createWaiting } from './waiting.ts'
 
 /** When requests are sent whose answers may be long, while memory is short. */
 export interface LongTurns {

@@ -3,8 +3,8 @@
 import type { Tally } from '../../base/byte-counts.ts'
 import type { GateError } from '../../base/errors.ts'
 import { isSmallPiece, nextTurn } from '../../base/event-loop.ts'
+import { MAX_WHOLE_BYTES } from './buffered-bodies.ts'
 import { type Flow, PIECE_BYTES, SMALL_BYTES } from './flows.ts'
-import { MAX_WHOLE_BYTES } from './whole.ts'
 
 export interface Pace {
   readonly flow: Flow

@@ -1,7 +1,7 @@
 /** Which body an answer gets: none, all of it at once, or a stream. */
 
 import type { MaybePromise } from '../../base/maybe-promise.ts'
-import { type Asker, streamed, type WholeBodies } from './whole.ts'
+import { type Asker, streamed, type WholeBodies } from './buffered-bodies.ts'
 
 /** An answer whose fields are clean, and what is known about it. */
 export interface Clean {

@@ -1,7 +1,7 @@
 /** Turns in which requests are sent, so that answers which begin at once do not fill the memory. */
 
 import { Tally } from '../../base/byte-counts.ts'
-import { createWaiting } from './waiting.ts'
+import { createWaiting } from './request-queue.ts'
 
 /** A request that may not be sent yet. */
 export interface Waiter {

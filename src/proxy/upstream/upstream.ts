@@ -5,9 +5,9 @@ import type { Ports } from '../../base/ports.ts'
 import type { UpstreamConfig } from '../../config/keys/upstreams.ts'
 import { type Balance, compileBalance } from './balance.ts'
 import { type Health, type HealthChecks, openHealthChecks, originHealth } from './health.ts'
+import { createSlots, type Slots } from './max-connections.ts'
 import { createLooks } from './on-demand-checks.ts'
 import { createOrigin, isUp, type Origin } from './origin.ts'
-import { createSlots, type Slots } from './slots.ts'
 
 /** What an upstream needs that is more than one address without limits. */
 export interface Balancing {

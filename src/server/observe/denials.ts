@@ -1,6 +1,6 @@
 /** The latest refusals, for the page `admin`. */
 
-import type { DenialView } from '../../portal/overview.ts'
+import type { DenialView } from '../../portal/admin/overview.ts'
 
 /** One refusal of a user or a client. */
 export interface Denial extends Omit<DenialView, 'count'> {

@@ -1,7 +1,7 @@
 /** What one worker knows for the page `admin`, and how several are put together. */
 
 import { REASONS, type Reason } from '../../policy/reasons.ts'
-import type { OriginView } from '../../portal/overview.ts'
+import type { OriginView } from '../../portal/admin/overview.ts'
 import type { UpstreamPool } from '../../proxy/upstream/upstream.ts'
 import type { Denial, Denials } from './denials.ts'
 import { mergeUses, type RouteUse, type RouteUses } from './route-use.ts'

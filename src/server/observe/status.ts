@@ -1,7 +1,7 @@
 /** `/status.json`: the state of the gate, of one process or of several together. */
 
 import { inTime } from '../../base/maybe-promise.ts'
-import type { OriginView } from '../../portal/overview.ts'
+import type { OriginView } from '../../portal/admin/overview.ts'
 import type { Health } from '../../proxy/upstream/health.ts'
 import type { Gates, GateView } from '../../session/gates.ts'
 import { mergeViews, type ProcessView } from './process-view.ts'

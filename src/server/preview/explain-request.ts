@@ -3,7 +3,7 @@
 import { canonicalAddress } from '../../base/net.ts'
 import type { Config } from '../../config/resolve/config.ts'
 import { parseAskedAddress } from '../../config/values/address.ts'
-import type { AskedRequest, RequestExplained } from '../../portal/overview.ts'
+import type { AskedRequest, RequestExplained } from '../../portal/admin/overview.ts'
 import type { Grants } from '../../session/grants/grants.ts'
 import { explain } from './explain.ts'
 import { createJudge, type Judge } from './judge.ts'

@@ -3,9 +3,9 @@
 import { andThen, type MaybePromise } from '../../base/maybe-promise.ts'
 import type { Denial } from '../../policy/policy.ts'
 import type { Session } from '../../session/session.ts'
+import { type DeviceTools, holdToDevice } from './bound-session.ts'
 import { type Located, sessionToken, type Targeted } from './context.ts'
 import { type Credential, type CredentialTools, findCredential } from './credential.ts'
-import { type DeviceTools, holdToDevice } from './device.ts'
 import type { PipelineTools } from './tools.ts'
 
 /** Who asks, as far as that matters at its route. */

@@ -1,7 +1,7 @@
 /** Where a request leads: the portal, a route, a redirect to HTTPS, or nothing. */
 
 import { GateError } from '../../base/errors.ts'
-import { fontAt } from '../../portal/pages/font.ts'
+import { fontAt } from '../../portal/layout/font.ts'
 import { isCallback } from '../../portal/paths.ts'
 import type { SentFields } from '../../proxy/fields/request.ts'
 import type { Match } from '../../route/table.ts'

@@ -18,11 +18,12 @@ import {
   type RequestContext,
 } from './context.ts'
 import { decide } from './decide.ts'
+import { fail } from './errors/fail.ts'
 import { isGrpc, isToldByGrpc, tellGrpc } from './errors/grpc.ts'
 import { limitClient, limitRoute } from './limit.ts'
 import { locate, readTarget } from './locate.ts'
 import { receive, receiveAgain } from './receive.ts'
-import { fail, record } from './record.ts'
+import { record } from './record.ts'
 import { respond, respondWithoutRoute } from './respond.ts'
 import type { PipelineTools } from './tools.ts'
 import { verify } from './verify/question.ts'

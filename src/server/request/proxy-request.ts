@@ -3,7 +3,7 @@
 import { parseLength } from '../../base/byte-counts.ts'
 import { isUnder } from '../../config/values/path.ts'
 import { looksAtMethod } from '../../policy/policy.ts'
-import { tooLarge } from '../../proxy/body/uploads.ts'
+import { tooLarge } from '../../proxy/body/upload-errors.ts'
 import { makeReady } from '../../proxy/exchange.ts'
 import { countHop } from '../../proxy/fields/hop-by-hop.ts'
 import type { Fields } from '../../proxy/fields/identity.ts'

@@ -1,8 +1,6 @@
 /** The end of a request: metrics, trace and access log. */
 
 import { parseLength } from '../../base/byte-counts.ts'
-import { toGateError } from '../../base/errors.ts'
-import { andThen, type MaybePromise } from '../../base/maybe-promise.ts'
 import { isStreamed } from '../../portal/answer.ts'
 import { announcesBody } from '../../proxy/lifetime/client-idle.ts'
 import type { Session } from '../../session/session.ts'
@@ -12,10 +10,7 @@ import type { Attributes } from '../observe/tracing/span.ts'
 import type { Trace } from '../observe/tracing/tracer.ts'
 import type { Traffic } from '../observe/traffic.ts'
 import { announcesTrailers, CLIENT_LEFT, methodOf, protocolOf, type RequestContext, schemeOf } from './context.ts'
-import { finishRefusal } from './errors/cors.ts'
-import { detailForAdmins } from './errors/for-admins.ts'
-import { CLIENT_GONE, isClientGone } from './errors/respond.ts'
-import { portalRequest } from './portal/portal-request.ts'
+import { CLIENT_GONE } from './errors/error-response.ts'
 import type { PipelineTools } from './tools.ts'
 
 /** After the steps: counts an answer, and writes its line; undefined is a request that became a WebSocket. Answers with it as it is. */
@@ -206,21 +201,6 @@ function markOf(session: Session): string {
 }
 
 const MARKS = new WeakMap<Session, string>()
-
-/** The answer for what a step threw, counted and logged by its code. */
-export function fail(thrown: unknown, context: RequestContext, tools: PipelineTools): MaybePromise<Response> {
-  const error = toGateError(thrown)
-  // What fails because its client left is no failure of an upstream.
-  const isClients = (error.code.startsWith('upstream.') || error.code === 'target.stalled') && isClientGone(context)
-  context.reason = isClients ? CLIENT_LEFT : error.code
-  if (error.code.startsWith('upstream.') && !isClients) tools.metrics.upstreamErrors++
-  else if (error.code === 'target.too_large') tools.metrics.tooLarge++
-  else if (error.code === 'limit.rate') tools.metrics.rateLimited++
-  else if (error.code === 'limit.open') tools.metrics.openLimited++
-  return andThen(detailForAdmins(error, context, tools), detail =>
-    finishRefusal(context, tools.respond.failed(context, portalRequest(context), error, detail)),
-  )
-}
 
 /** How long an answer of our own is: a text, a file or nothing; null for one that is made while it is sent. */
 export function ownBytes(response: Response | undefined, method: string): number | null {

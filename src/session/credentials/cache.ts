@@ -1,9 +1,9 @@
 /** Tokens or guest links in memory, in front of the store. */
 
 import type { MaybePromise } from '../../base/maybe-promise.ts'
-import { memoryOf } from '../lru.ts'
 import { guarded } from '../rows.ts'
 import type { Session } from '../session.ts'
+import { memoryOf } from '../session-cache.ts'
 
 /** A token or a link in memory. */
 interface Held {

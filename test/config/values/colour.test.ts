@@ -1,7 +1,7 @@
 import { expect, test } from 'bun:test'
 import fc from 'fast-check'
 import { contrastOf, deriveDark, GROUNDS, INKS, parseLightColour } from '../../../src/config/values/colour.ts'
-import { STYLE } from '../../../src/portal/pages/assets.ts'
+import { STYLE } from '../../../src/portal/layout/assets.ts'
 import { accepts } from '../checks.ts'
 
 test('WCAG 2.2: contrast is that of the definition', () => {

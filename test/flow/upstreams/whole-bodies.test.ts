@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'bun:test'
-import { BUDGET_BYTES, createWholeBodies, MAX_WHOLE_BYTES } from '../../../src/proxy/body/whole.ts'
+import { BUDGET_BYTES, createWholeBodies, MAX_WHOLE_BYTES } from '../../../src/proxy/body/buffered-bodies.ts'
 import { startAnswering } from '../../kit/applications/answering.ts'
 import { eventually, startGate } from '../../kit/gate.ts'
 import { untilTheEnd } from '../../kit/opened.ts'

@@ -1,6 +1,6 @@
 import { expect, test } from 'bun:test'
 import { runInNewContext } from 'node:vm'
-import { SCRIPTS } from '../../../src/portal/pages/assets.ts'
+import { SCRIPTS } from '../../../src/portal/layout/assets.ts'
 
 const NOW = 1_800_000_000_000
 

@@ -7,7 +7,7 @@ import {
   type HeldApiToken,
   type NewApiToken,
 } from '../../../src/session/credentials/api-tokens.ts'
-import { memoryOf } from '../../../src/session/lru.ts'
+import { memoryOf } from '../../../src/session/session-cache.ts'
 import { openSqliteStore } from '../../../src/session/sqlite/store.ts'
 import type { SessionStore } from '../../../src/session/store.ts'
 import { fakeClock, quietPorts } from '../../kit/clock.ts'

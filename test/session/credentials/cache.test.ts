@@ -2,7 +2,7 @@ import { expect, test } from 'bun:test'
 import { makeIdentity } from '../../../src/identity/identity.ts'
 import { createCredentialCache } from '../../../src/session/credentials/cache.ts'
 import { issuedSession } from '../../../src/session/credentials/issued.ts'
-import { memoryOf } from '../../../src/session/lru.ts'
+import { memoryOf } from '../../../src/session/session-cache.ts'
 
 function held(id: string, owner: string | null = null) {
   const row = { id, portal: 'home', createdAtMs: 0, expiresAtMs: 1 }

@@ -1,7 +1,7 @@
 import { expect, test } from 'bun:test'
 import { join } from 'node:path'
 import { GRANTED, type Identity, makeIdentity } from '../../../src/identity/identity.ts'
-import type { SessionLimits } from '../../../src/session/life.ts'
+import type { SessionLimits } from '../../../src/session/lifetimes.ts'
 import { openSessions } from '../../../src/session/open.ts'
 import { providerTrustOf } from '../../../src/session/provider-trust.ts'
 import { createSealer } from '../../../src/session/seal.ts'

@@ -4,7 +4,7 @@ import { GateError } from '../../../base/errors.ts'
 import { isJsonObject } from '../../../base/json.ts'
 import { FORM_WAIT_MS, readBytes } from '../../../portal/form.ts'
 import type { Flows } from '../../../proxy/body/flows.ts'
-import { countUpload } from '../../../proxy/body/uploads.ts'
+import { countUpload } from '../../../proxy/body/upload-errors.ts'
 import type { GateRoute } from '../../config/snapshot.ts'
 import { giveBody, type RequestContext } from '../context.ts'
 

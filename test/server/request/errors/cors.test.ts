@@ -2,7 +2,7 @@ import { describe, expect, test } from 'bun:test'
 import type { GateError } from '../../../../src/base/errors.ts'
 import type { RequestContext } from '../../../../src/server/request/context.ts'
 import { challengesOf, finishRefusal, isPreflight } from '../../../../src/server/request/errors/cors.ts'
-import { mayRepeat, retryAfterS } from '../../../../src/server/request/errors/respond.ts'
+import { mayRepeat, retryAfterS } from '../../../../src/server/request/errors/error-response.ts'
 import { contextOf } from '../../../kit/context.ts'
 
 const QUESTION = { isStatusOnly: true, passes: 204, unknown: 'empty' } as const

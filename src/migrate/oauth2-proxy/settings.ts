@@ -1,0 +1,120 @@
+/** The settings of an oauth2-proxy, read as it reads them itself. */
+
+import type { Tools } from '../draft.ts'
+import type { Outcome } from '../notes.ts'
+import type { Alpha } from './alpha.ts'
+import { type Gap, OPTIONS, type Stated } from './options.ts'
+
+/** All that is said of one oauth2-proxy, by what outranks the rest. */
+export interface Inputs {
+  readonly stated: ReadonlyMap<string, Stated>
+  /** What an alpha configuration says beside its options; null without one. */
+  readonly alpha: Alpha | null
+  readonly gaps: readonly Gap[]
+  /** Where something may be stated that was not read: `flags`, `OAUTH2_PROXY_*`. */
+  readonly unread: readonly string[]
+  /** Whether there is more than one file. */
+  readonly isSeveral: boolean
+}
+
+/**
+ * An oauth2-proxy that becomes a new file: its settings, read as leniently as it reads them (`"true"` is true, `"a,b"`
+ * a list), and the notes about it. An option with its default value adds no note.
+ */
+export interface Old extends Tools {
+  readonly alpha: Alpha | null
+  /** Expressions of paths that no route says: nobody passes where one holds. */
+  readonly closedPaths: readonly string[]
+  readonly names: readonly string[]
+  /** Whether it is stated, and says what does not hold anyway. */
+  has(name: string): boolean
+  line(name: string): number | null
+  /** Where it is stated, for people: `line 3`, or `compose.yaml:3` where there are several files. */
+  where(name: string): string
+  /** Null where it is missing or empty. */
+  text(name: string): string | null
+  list(name: string): readonly string[]
+  /** The same in the spelling of the new file. */
+  spelt(name: string): string | null
+  /** Whether a switch is on. */
+  isOn(name: string): boolean
+  /** Milliseconds of a duration such as `168h0m0s`; null where it is missing or no duration. */
+  durationMs(name: string): number | null
+  /** Notes what became of an option that is stated, by the words of the table or by others. */
+  tell(names: string | readonly string[], outcome: Outcome, say?: string): void
+  /** A text of the old file in the spelling of the new one. */
+  spell(text: string): string
+  /** The same, but for these options. */
+  with(own: readonly Stated[]): Old
+}
+
+/** An oauth2-proxy by what is said of it. */
+export function createOld(inputs: Inputs, tools: Tools): Old {
+  const { stated, alpha, gaps, isSeveral } = inputs
+  const said = new Map([...stated].filter(([, one]) => !isUsual(one)))
+  const first = (name: string) => said.get(name)?.values[0] ?? ''
+  const line = (name: string) => stated.get(name)?.line ?? null
+  const text = (name: string) => first(name).trim() || null
+  const list = (name: string) => listOf(said.get(name))
+  const spell = tools.blanks.literal
+  return {
+    ...tools,
+    alpha,
+    closedPaths: gaps.flatMap(({ path }) => path ?? []),
+    names: [...stated.keys()],
+    has: name => said.has(name),
+    line,
+    where: name => (isSeveral ? `${stated.get(name)?.file}:${line(name)}` : `line ${line(name)}`),
+    text,
+    list,
+    spelt(name) {
+      const stated = text(name)
+      return stated === null ? null : spell(stated)
+    },
+    isOn: name => flagOf(first(name)) ?? OPTIONS.get(name)?.kind === 'on',
+    durationMs: name => durationMsOf(first(name)),
+    tell(names, outcome, say) {
+      for (const name of typeof names === 'string' ? [names] : names) {
+        const words = say ?? OPTIONS.get(name)?.says.find(([known]) => known === outcome)?.[1] ?? ''
+        const file = isSeveral ? (stated.get(name)?.file ?? null) : null
+        if (said.has(name)) tools.notes.add(outcome, name, line(name), words, file)
+      }
+    },
+    spell,
+    with: own =>
+      createOld({ ...inputs, stated: new Map([...stated, ...own.map(one => [one.name, one] as const)]) }, tools),
+  }
+}
+
+/** Whether an option says what holds without it: a file that oauth2-proxy writes itself is full of them. */
+function isUsual(one: Stated): boolean {
+  const { kind, usual } = OPTIONS.get(one.name) ?? { kind: 'text', usual: '' }
+  const [value = ''] = one.values
+  if (kind === 'on' || kind === 'off') return flagOf(value) === (kind === 'on')
+  if (usual === '') return false
+  if (kind === 'time') return durationMsOf(value) === durationMsOf(usual)
+  const [entry = '', ...more] = listOf(one)
+  return more.length === 0 && (entry === usual || (kind === 'field' && entry.toLowerCase() === usual.toLowerCase()))
+}
+
+/** A switch as Go reads it; null for anything else. */
+function flagOf(text: string): boolean | null {
+  if (/^(?:true|t|1)$/i.test(text)) return true
+  return /^(?:false|f|0)$/i.test(text) ? false : null
+}
+
+const UNITS_MS: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 }
+
+/** Milliseconds of `168h0m0s`; null for no duration. */
+function durationMsOf(text: string): number | null {
+  if (text !== '0' && !/^(?:\d+(?:\.\d+)?(?:ms|[smh]))+$/.test(text)) return null
+  const parts = [...text.matchAll(/(\d+(?:\.\d+)?)(ms|[smh])/g)]
+  return parts.reduce((sum, [, count, unit = '']) => sum + Number(count) * (UNITS_MS[unit] ?? 0), 0)
+}
+
+/** The entries of a list, each once. A space is part of its entry: what is taken off could make an entry hold that did not. */
+function listOf(one: Stated | undefined): readonly string[] {
+  const { values = [], isList = true } = one ?? {}
+  const parts = isList ? values : values.flatMap(item => item.split(','))
+  return [...new Set(parts.filter(part => part.trim() !== ''))]
+}

@@ -1,0 +1,422 @@
+/** @jsxImportSource hono/jsx */
+
+/** The page `audit`: the audit trail, for those with the admin role of their portal. */
+
+import { type AuditEvent, EVENTS } from '../../audit/events.ts'
+import { CSV_HEAD, csvLine, jsonLine } from '../../audit/export.ts'
+import { type AuditRecord, FACTS } from '../../audit/record.ts'
+import { type AuditSearch, findAudit, searchAudit } from '../../audit/search.ts'
+import type { AuditStore } from '../../audit/store.ts'
+import { showUnseen } from '../../base/control-characters.ts'
+import { GateError } from '../../base/errors.ts'
+import type { Ports } from '../../base/ports.ts'
+import type { Session, SessionEntry, Sessions } from '../../session/session.ts'
+import { sessionFacts } from '../../session/session-facts.ts'
+import { menuOf } from '../account/menu.ts'
+import { admitAdmin, hasPeople } from '../admins.ts'
+import { fileAnswer, pageAnswer } from '../answer.ts'
+import { type PersonalFormTools, proveForm, readPersonalForm } from '../form.ts'
+import { wordsFor } from '../language.ts'
+import { AdminTabs, Pages, type Tabs } from '../layout/admin-tabs.tsx'
+import { nameOf } from '../layout/person.ts'
+import { dayNameOf, momentOf, timeOf, zoneOf } from '../layout/time.tsx'
+import { type MenuEntry, SearchField, WidePage } from '../layout/wide-page.tsx'
+import { isPortalHost, ownPath } from '../paths.ts'
+import { type AuditTools, askedFacts, type PortalRequest, readQuery } from '../portal.ts'
+import { leadToPortal } from '../sign-in/redirect-to-portal.ts'
+import { describeAgent } from '../user-agent.ts'
+import { EVENT_KINDS, type EventKindName, type Told } from '../words/admin/words.ts'
+import type { Words } from '../words/words.ts'
+
+/** The trail as a page reads it. */
+interface Trail {
+  readonly store: Pick<AuditStore, 'listAudit'>
+  /** Whether rows are kept. */
+  isKept(): boolean
+  /** Whether the file has only one portal. Then its admins see events of the whole server. */
+  isOfOnePortal(): boolean
+  /** What people call the application at a route, by its id, or at a host; null where there is none of the portal. */
+  nameOf(portal: string, place: string): string | null
+}
+
+export interface TrailTools extends PersonalFormTools, AuditTools {
+  readonly ports: Pick<Ports, 'now'>
+  readonly sessions: Pick<Sessions, 'list'>
+  readonly trail: Trail
+}
+
+/** Rows shown at a time, and how many are looked through for them before the rest waits for a click. */
+const SHOWN = 50
+const LOOKED_THROUGH = 20_000
+
+/** So many of the latest sign-ins are looked at for what people are called. */
+const NAMED = 100
+
+/** Characters of a file that are sent at a time. */
+const CHUNK = 16_384
+
+/**
+ * The audit trail of a portal, for those with its admin role: by `who`, `event` and `since`, a day.
+ *
+ * Only on the host where people sign in: elsewhere, an application's own scripts could read it. Throws `route.none` where the portal
+ * has no admins, `access.denied`, `target.malformed`.
+ */
+export async function showAudit(ctx: PortalRequest, tools: TrailTools, session: Session): Promise<Response> {
+  const away = leadToPortal(ctx, 'audit')
+  if (away !== null) return away
+  admitAdmin(ctx, session)
+  const query = readQuery(ctx)
+  const search = searchOf(ctx, tools, query)
+  const after = query.get('after')
+  if (after !== null && !/^[\d +-]{1,80}$/.test(after))
+    throw new GateError('target.malformed', 'after is no address of a page of the audit trail')
+  const [found, { entries }] = await Promise.all([
+    findAudit(tools.trail.store, search, { after, limit: SHOWN, lookThrough: LOOKED_THROUGH }),
+    tools.sessions.list(ctx.portal.name, { after: null, limit: NAMED }),
+  ])
+  const words = wordsFor(ctx.request, ctx.portal.timezone)
+  const page = (
+    <AuditPage
+      words={words}
+      title={ctx.portal.title}
+      menu={menuOf(ctx, session, words, 'admin')}
+      tabs={{ here: 'audit', hasFile: tools.trail.isOfOnePortal(), hasPeople: hasPeople(ctx) }}
+      isKept={tools.trail.isKept()}
+      asked={{ who: search.who ?? '', event: search.event ?? '', since: query.get('since') ?? '' }}
+      records={found.records}
+      names={namesFrom(found.records, entries)}
+      isFirst={after === null}
+      next={found.next}
+      placeOf={place => tools.trail.nameOf(ctx.portal.name, place)}
+      nowMs={tools.ports.now()}
+      proof={await proveForm(ctx, session, tools.seal)}
+    />
+  )
+  return pageAnswer(words, ctx.portal.brand, page, 200, {}, 'nothing', null, 'admin')
+}
+
+/**
+ * Takes the form of that page, `act=json` or `act=csv`: everything that is looked for as a file, however much, and a row that says
+ * that it was. Throws as `showAudit`, and `access.origin`.
+ */
+export async function exportAudit(ctx: PortalRequest, tools: TrailTools, session: Session): Promise<Response> {
+  if (!isPortalHost(ctx)) throw new GateError('access.origin', 'the trail is exported on the portal’s own host')
+  const form = await readPersonalForm(ctx, tools, session)
+  admitAdmin(ctx, session)
+  const kind = form.get('act')
+  if (kind !== 'json' && kind !== 'csv') throw new GateError('target.malformed', 'the form says neither json nor csv')
+  const search = searchOf(ctx, tools, form)
+  await tools.audit.keep('audit.exported', { ...askedFacts(ctx), ...sessionFacts(session) })
+  const day = new Date(tools.ports.now()).toISOString().slice(0, 10)
+  return kind === 'json'
+    ? fileAnswer(linesOf(tools, search, '', jsonLine), 'application/jsonl', `audit-${day}.jsonl`)
+    : fileAnswer(linesOf(tools, search, CSV_HEAD, csvLine), 'text/csv; charset=utf-8', `audit-${day}.csv`)
+}
+
+async function* linesOf(
+  { trail }: TrailTools,
+  search: AuditSearch,
+  head: string,
+  line: typeof jsonLine,
+): AsyncGenerator<Uint8Array> {
+  const encoder = new TextEncoder()
+  let some = head
+  for await (const record of searchAudit(trail.store, search)) {
+    some += line(record)
+    if (some.length < CHUNK) continue
+    yield encoder.encode(some)
+    some = ''
+  }
+  if (some !== '') yield encoder.encode(some)
+}
+
+/** What is looked for; what is empty is left out. */
+function searchOf({ portal }: PortalRequest, { trail }: TrailTools, fields: URLSearchParams): AuditSearch {
+  const text = (name: string) => (fields.get(name) ?? '').trim().slice(0, 200) || null
+  const since = text('since')
+  const sinceMs = since === null ? null : Date.parse(since)
+  if (sinceMs !== null && !(/^\d{4}-\d{2}-\d{2}$/.test(since ?? '') && Number.isFinite(sinceMs))) {
+    throw new GateError('target.malformed', 'since is a day: 2026-11-24')
+  }
+  const within = { name: portal.name, includesGate: trail.isOfOnePortal() }
+  return { who: text('who'), event: text('event'), sinceMs, portal: within }
+}
+
+/** What was asked for, as in the fields of the form. */
+interface AskedOfTrail {
+  readonly who: string
+  readonly event: string
+  readonly since: string
+}
+
+interface AuditView {
+  readonly words: Words
+  readonly title: string
+  readonly menu: readonly MenuEntry[]
+  readonly tabs: Tabs
+  /** Whether rows are kept at all. */
+  readonly isKept: boolean
+  readonly asked: AskedOfTrail
+  readonly records: readonly AuditRecord[]
+  /** What people are called, by subject and provider. */
+  readonly names: ReadonlyMap<string, ReadonlyMap<string, string>>
+  /** Whether these are the newest. */
+  readonly isFirst: boolean
+  /** Where what is older begins; null at the end. */
+  readonly next: string | null
+  /** What people call what is at a route or host. */
+  placeOf(place: string): string | null
+  readonly nowMs: number
+  readonly proof: string
+}
+
+/** Who did what, day by day, with a search form and a download as a file. */
+function AuditPage(view: AuditView) {
+  const { words, title, menu, tabs, isKept, asked, records, isFirst, next, proof } = view
+  const days = Map.groupBy(records, ({ atMs }) => dayNameOf(atMs, view.nowMs, words))
+  return (
+    <WidePage
+      words={words}
+      title={title}
+      heading={words.auditTrail}
+      menu={menu}
+      beside={records.length === 0 && next === null ? undefined : <Export words={words} asked={asked} proof={proof} />}
+    >
+      <AdminTabs words={words} tabs={tabs} />
+      {isKept ? null : (
+        <p class="back soft">
+          {words.auditOff} <code>[audit] keep = "90d"</code>
+        </p>
+      )}
+      <Filters words={words} asked={asked} />
+      {records.length === 0 && isKept ? <p class="none soft">{words.auditNothing}</p> : null}
+      <Kinds records={records} />
+      <div class="days" data-today={words.admin.today} data-yesterday={words.admin.yesterday}>
+        {[...days].map(([day, ofDay]) => (
+          <section class="part day" aria-label={day}>
+            <h2>
+              {day}
+              <span class="count">{zoneOf(ofDay[0]?.atMs ?? view.nowMs, words)}</span>
+            </h2>
+            <ol class="items events">
+              {ofDay.map(record => (
+                <Event view={view} record={record} />
+              ))}
+            </ol>
+          </section>
+        ))}
+      </div>
+      <Pages
+        words={words}
+        label={words.auditTrail}
+        shown={null}
+        before={isFirst ? null : auditAddress(asked, {})}
+        beforeLabel={words.admin.auditNewest}
+        after={next === null ? null : auditAddress(asked, { after: next })}
+        afterLabel={words.auditOlder}
+      />
+    </WidePage>
+  )
+}
+
+function auditAddress(asked: AskedOfTrail, more: Readonly<Record<string, string>>): string {
+  const query = new URLSearchParams({ ...asked, ...more })
+  for (const [name, value] of [...query]) if (value === '') query.delete(name)
+  return `${ownPath('audit')}${query.size === 0 ? '' : `?${query}`}`
+}
+
+function Filters({ words, asked }: Pick<AuditView, 'words' | 'asked'>) {
+  const { admin } = words
+  const isKind = asked.event === '' || EVENT_KINDS.some(kind => kind === asked.event)
+  return (
+    <search>
+      {/* Folded on a narrow screen alone. */}
+      <details class="narrow" open={Object.values(asked).some(one => one !== '')}>
+        <summary>{admin.auditFind}</summary>
+        <form class="filters" method="get" action={ownPath('audit')}>
+          <SearchField name="who" value={asked.who} label={words.auditWho} />
+          <select name="event" aria-label={admin.auditWhat}>
+            <option value="">{admin.auditEverything}</option>
+            {EVENT_KINDS.map(kind => (
+              <option value={kind} selected={kind === asked.event}>
+                {admin.auditKinds[kind]}
+              </option>
+            ))}
+            {isKind ? null : (
+              <option value={asked.event} selected>
+                {asked.event}
+              </option>
+            )}
+          </select>
+          <label>
+            <span class="soft">{words.auditSince}</span>
+            <input name="since" type="date" value={asked.since} />
+          </label>
+          <button class="act" type="submit">
+            {words.search}
+          </button>
+        </form>
+      </details>
+    </search>
+  )
+}
+
+/** All that is looked for, beyond what one page shows. */
+function Export({ words, asked, proof }: Pick<AuditView, 'words' | 'asked' | 'proof'>) {
+  return (
+    <form class="export" method="post" action={ownPath('audit')}>
+      <input type="hidden" name="proof" value={proof} />
+      {Object.entries(asked).map(([name, value]) => (
+        <input type="hidden" name={name} value={value} />
+      ))}
+      <button class="act" type="submit" name="act" value="json">
+        {words.auditExport('JSON')}
+      </button>
+      <button class="act" type="submit" name="act" value="csv">
+        {words.auditExport('CSV')}
+      </button>
+    </form>
+  )
+}
+
+/**
+ * What people are called, by their subjects: who did something to others is kept by the subject alone. A subject that several providers
+ * have given to several people stands for none of them.
+ */
+function namesFrom(
+  records: readonly AuditRecord[],
+  entries: readonly SessionEntry[],
+): ReadonlyMap<string, ReadonlyMap<string, string>> {
+  const names = new Map<string, Map<string, string>>()
+  function note(subject: string, provider: string, name: string): void {
+    const own = names.get(subject)
+    if (own === undefined) names.set(subject, new Map([[provider, name]]))
+    else own.set(provider, name)
+  }
+  for (const { facts } of records) {
+    const { user, provider = '', name } = facts
+    if (user !== undefined && name !== undefined) note(String(user), String(provider), String(name))
+  }
+  for (const { session } of entries.toReversed()) {
+    const { subject, provider } = session.identity
+    note(subject, provider, nameOf(session.identity))
+  }
+  return names
+}
+
+/** The kind of an event: the beginning of its name. */
+function kindOf(event: AuditEvent): EventKindName {
+  return EVENT_KINDS.find(kind => event.startsWith(kind)) ?? 'audit'
+}
+
+/** A picture of each kind: what it is about. */
+const PICTURES: Readonly<Record<EventKindName, string>> = {
+  sign_in: 'M14 4h5v16h-5M4 12h10M10 8l4 4-4 4',
+  sign_out: 'M10 4H5v16h5M10 12h10M16 8l4 4-4 4',
+  session: 'M4 5h16v10.500H4zM2.500 19h19M10 10.500h4v3h-4zM10.700 10.500V9a1.300 1.300 0 0 1 2.600 0v1.500',
+  access: 'M3.5 12a8.500 8.500 0 1 0 17 0 8.500 8.500 0 0 0-17 0M6 6l12 12',
+  token: 'M4 15a4 4 0 1 0 8 0 4 4 0 0 0-8 0M11 12l8-8M15.5 7.500l3 3',
+  guest: 'M10 14a4 4 0 0 0 6 0l3-3a4 4 0 0 0-6-6l-1 1M14 10a4 4 0 0 0-6 0l-3 3a4 4 0 0 0 6 6l1-1',
+  passkey:
+    'M5 8a4 4 0 1 0 8 0 4 4 0 0 0-8 0M2.500 20c.500-4 3-6 6.500-6 1 0 2 .2 3 .6M15 14a3 3 0 1 0 6 0 3 3 0 0 0-6 0M18 17v5',
+  invitation: 'M3.500 6h17v12.500h-17zM4 7l8 6 8-6',
+  role: 'M12 3l7.500 3v6c0 5-3.500 8-7.500 9-4-1-7.500-4-7.500-9V6z',
+  program: 'M3.500 5h17v14h-17zM8 9.500l3 2.500-3 2.500M13 15h3',
+  account: 'M8 8a4 4 0 1 0 8 0 4 4 0 0 0-8 0M4.500 20.500c0-4 3.500-6 7.500-6s7.500 2 7.500 6',
+  provider: 'M4 4.500h16v6.500H4zM4 13h16v6.500H4zM7.500 7.750h.1M7.500 16.250h.1',
+  config: 'M6 3h8l4 4v14H6zM9 12h6M9 16h6',
+  audit: 'M4 6h16M4 12h16M4 18h10',
+}
+
+/** The pictures of what is on the page, once each: an event shows its own by name. */
+function Kinds({ records }: { readonly records: readonly AuditRecord[] }) {
+  return (
+    <svg aria-hidden="true" hidden>
+      {[...new Set(records.map(({ event }) => kindOf(event)))].map(kind => (
+        <symbol id={`kind-${kind}`} viewBox="0 0 24 24" fill="none" stroke="currentColor" stroke-width="1.700">
+          <path d={PICTURES[kind]} stroke-linecap="round" stroke-linejoin="round" />
+        </symbol>
+      ))}
+    </svg>
+  )
+}
+
+interface EventView {
+  readonly view: AuditView
+  readonly record: AuditRecord
+}
+
+/** One event: when, a sentence, and from where; folded out, all that is kept of it, as it is exported. */
+function Event({ view, record }: EventView) {
+  const { words, asked } = view
+  const { event, facts, atMs } = record
+  const { count, agent, client } = facts
+  const from = [agent === undefined ? '' : deviceOf(agent), client].filter(part => part !== undefined && part !== '')
+  const kept = FACTS.filter(fact => facts[fact] !== undefined)
+  return (
+    <li>
+      <details class={EVENTS[event].level}>
+        <summary>
+          <time datetime={new Date(atMs).toISOString()} title={momentOf(atMs, words)}>
+            {timeOf(atMs, words)}
+          </time>
+          <svg class="kind" aria-hidden="true">
+            <use href={`#kind-${kindOf(event)}`} />
+          </svg>
+          <span class="said">
+            {showUnseen(sentenceOf(event, view, record))}
+            {count === undefined || Number(count) < 2 ? null : <span class="tag">{words.times(Number(count))}</span>}
+          </span>
+          <span class="soft">{from.map(part => showUnseen(String(part))).join(' · ')}</span>
+        </summary>
+        <dl lang="en">
+          <div>
+            <dt>event</dt>
+            <dd>
+              <code>{event}</code>{' '}
+              {asked.event === event ? null : (
+                <a href={auditAddress({ ...asked, event }, {})} lang={words.lang}>
+                  {words.admin.auditOnly}
+                </a>
+              )}
+            </dd>
+          </div>
+          {kept.map(fact => (
+            <div>
+              <dt>{fact}</dt>
+              <dd>{showUnseen(String(facts[fact]))}</dd>
+            </div>
+          ))}
+        </dl>
+      </details>
+    </li>
+  )
+}
+
+function sentenceOf(event: AuditEvent, view: AuditView, { facts }: AuditRecord): string {
+  const { words, names } = view
+  const { user, name, by, provider, route, host, resource, role, program, number } = facts
+  const place = route ?? resource ?? host
+  function called(subject: string, from: string | undefined): string | null {
+    const known = names.get(subject) ?? new Map<string, string>()
+    const [only, ...others] = from === undefined ? known.values() : [known.get(from)]
+    return others.length === 0 ? (only ?? null) : null
+  }
+  const told: Told = {
+    who: user === undefined ? null : (called(String(user), provider?.toString()) ?? String(name ?? user)),
+    by:
+      by === undefined || by === 'operator' || by === 'provider' ? null : (called(String(by), undefined) ?? String(by)),
+    isOperator: by === 'operator',
+    at: place === undefined ? null : (view.placeOf(String(place)) ?? String(place)),
+    role: String(role ?? ''),
+    program: String(program ?? ''),
+    number: number === undefined ? null : Number(number),
+  }
+  return words.admin.events[event](told)
+}
+
+/** A browser in a few words, as on other pages; what is none, to the letter. */
+function deviceOf(agent: string | number): string {
+  const text = String(agent)
+  return text.startsWith('Mozilla/5.0 (') ? describeAgent(text) : text
+}

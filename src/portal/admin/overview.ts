@@ -1,0 +1,136 @@
+/** What the page `admin` shows, as types. */
+
+import type { ProviderState } from '../../identity/provider.ts'
+import type { Reason } from '../../policy/reasons.ts'
+import type { Session } from '../../session/session.ts'
+import type { Application } from '../portal.ts'
+
+/**
+ * A user or client that was refused, or asked to sign in again. It omits the requested address, which may be private.
+ */
+export interface DenialView {
+  /** How often the same person met the same reason at the same route; `atMs` and `id` are of the last time. */
+  readonly count: number
+  readonly atMs: number
+  /** The request's id, which the log carries too. */
+  readonly id: string
+  readonly route: string
+  readonly method: string
+  readonly reason: Reason
+  /** What would have to be so for it to pass, in the words of the file; null where that is not known. */
+  readonly needs: string | null
+  /** The groups that they came with, and those that rules ask for; null where groups have no part in it. */
+  readonly groups: string | null
+  /** Who it was; null for somebody who is not signed in. */
+  readonly user: string | null
+  readonly client: string
+}
+
+/** One address of an application, over all processes that were asked. */
+export interface OriginView {
+  readonly address: string
+  readonly health: NonNullable<Application['health']>
+  readonly inFlight: number
+  /** Requests in a row that failed. */
+  readonly failures: number
+}
+
+/** What an application refuses of what its route sends. */
+export interface RefusalView {
+  readonly kind: 'page' | 'websocket'
+  readonly status: number
+  /** The application's reply, in one line that is safe to show; may be empty. */
+  readonly words: string
+  /** The Host or Origin that was sent. */
+  readonly sent: string
+  /** The keys of the file by which the route can accept it. */
+  readonly keys: readonly string[]
+}
+
+/** How the application of a route is: some of its addresses may fail; `own`: Sallyport answers itself. */
+export type RouteState = 'up' | 'partly' | 'down' | 'unknown' | 'own'
+
+export interface RouteView {
+  readonly id: string
+  readonly host: string
+  /** Where it begins, as people read it: `app.example.com/path`. */
+  readonly place: string
+  readonly name: string
+  readonly state: RouteState
+  /** Why the state is not known: a proxy in front has the application, or its addresses have not answered yet. */
+  readonly unknown: 'in front' | 'unasked' | null
+  /** What was seen of its use since the process was started; null: nothing. */
+  readonly use: { readonly lastMs: number; readonly tookMs: number; readonly count: number } | null
+  /** Where its requests go, as `explain` says it. */
+  readonly leadsTo: readonly string[]
+  readonly access:
+    | { readonly kind: 'public' | 'authenticated' }
+    | { readonly kind: 'roles'; readonly roles: readonly string[] }
+    /** In the words of the file. */
+    | { readonly kind: 'rules'; readonly rules: readonly string[] }
+  /** Rules that shut out, in the words of the file. */
+  readonly deny: readonly string[]
+  readonly balance: string | null
+  readonly origins: readonly OriginView[]
+  readonly refusal: RefusalView | null
+}
+
+/** What an admin of one portal sees of the gate, beside its sessions. */
+export interface Overview {
+  /** How many processes share the work, and how many of them are in this. */
+  readonly processes: { readonly all: number; readonly heard: number }
+  /** Newest first. */
+  readonly denials: readonly DenialView[]
+  readonly routes: readonly RouteView[]
+  /** Those that hosts of this portal show to browsers, the first to end first, and hosts that still wait for one. */
+  readonly certificates: readonly { readonly names: readonly string[]; readonly endsAtMs: number }[]
+  readonly awaited: readonly string[]
+  readonly providers: readonly { readonly label: string; readonly issuer: string; readonly state: ProviderState }[]
+  readonly config: {
+    readonly inForceSinceMs: number
+    /** How many mistakes keep the last save from being used. */
+    readonly mistakeCount: number
+    /** What they are, where this portal is the only one of the file. */
+    readonly mistakes: readonly string[]
+    /** Which file it is, where this portal is the only one of it. */
+    readonly path: string | null
+    /** The file on disk, compared with the current one. */
+    readonly onDisk: 'in force' | 'refused' | 'unread' | 'lost'
+    /** Keys that only take effect after a restart. */
+    readonly needsRestart: readonly string[]
+    /** Gates of the same session store that run another file, and since when. */
+    readonly otherFiles: readonly { readonly name: string; readonly sinceMs: number }[]
+  }
+}
+
+/** What an admin asks of one request. */
+export interface AskedRequest {
+  /** A whole address. */
+  readonly address: string
+  readonly method: string
+  /** Where from; null: that is not known. */
+  readonly client: string | null
+  /** Whose session it is; null: nobody is signed in. */
+  readonly session: Session | null
+}
+
+/** What `sallyport explain` says of it. Rules and reasons are in the words of the file. */
+export interface RequestExplained {
+  readonly route: string | null
+  readonly verdict: 'allow' | 'sign-in' | 'step-up' | 'deny' | 'no-route' | 'refused'
+  readonly reason: string
+  readonly why: string
+  readonly who: string
+  readonly roles: readonly string[]
+  readonly granted: readonly { readonly role: string; readonly until: string | null }[]
+  readonly rules: readonly {
+    readonly list: 'allow' | 'deny'
+    readonly number: number
+    readonly rule: string
+    readonly outcome: string
+    readonly missing: readonly { readonly reason: string; readonly why: string }[]
+  }[]
+  readonly needs: string | null
+  readonly groups: string | null
+  readonly unverified_email: { readonly says: string; readonly hint: string } | null
+}

@@ -1,0 +1,37 @@
+/** How many people are signed in, for the page `admin`. */
+
+import type { SessionEntry, Sessions } from '../../session/session.ts'
+
+/** Who is in, counted. */
+export interface SessionCounts {
+  readonly sessions: number
+  /** How many people these are of, and how many were used within `ACTIVE_MINUTES`; null where there are too many to look at each. */
+  readonly people: number | null
+  readonly active: number | null
+  /** The latest sign-ins, newest first. */
+  readonly latest: readonly SessionEntry[]
+}
+
+export const ACTIVE_MINUTES = 15
+const ACTIVE_MS = ACTIVE_MINUTES * 60_000
+
+/** So many are read for the page, however many there are. */
+const READ = 100
+const SHOWN = 5
+
+/** Counts the live sessions of a portal. Throws `session.store`. */
+export async function countSessions(
+  sessions: Pick<Sessions, 'list' | 'countAt'>,
+  portal: string,
+  nowMs: number,
+): Promise<SessionCounts> {
+  const { entries, next } = await sessions.list(portal, { after: null, limit: READ })
+  const latest = entries.slice(0, SHOWN)
+  if (next !== null) return { sessions: await sessions.countAt(portal), people: null, active: null, latest }
+  return {
+    sessions: entries.length,
+    people: new Set(entries.map(({ session: { identity } }) => `${identity.issuer} ${identity.subject}`)).size,
+    active: entries.filter(({ lastSeenMs }) => lastSeenMs > nowMs - ACTIVE_MS).length,
+    latest,
+  }
+}
