@@ -34,6 +34,12 @@ export function compileWhen(when: RequestRule): (target: Target) => Truth {
   return target => all(conditions, condition => condition.judge({ ...NO_FACTS, method: target.method, target }))
 }
 
+/** The fields that a rule looks at, in lower case. */
+export function fieldsOf({ headers, any, all, not }: AccessRule): readonly string[] {
+  const parts = [...(any ?? []), ...(all ?? []), ...(not === null ? [] : [not])]
+  return [...[...(headers?.keys() ?? [])].map(name => name.toLowerCase()), ...parts.flatMap(fieldsOf)]
+}
+
 function compileClient(networks: readonly string[]): RequestCondition {
   const set = compileNetworks(networks)
   const judge = ({ client }: Facts): boolean | null => (client === null ? null : set.judge(client))

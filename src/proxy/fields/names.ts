@@ -1,5 +1,6 @@
 /** Names of fields: presets of identity fields, and what becomes of each field that a client sends. */
 
+import { memoize } from '../../base/memoize.ts'
 import { foldFieldName, type HeaderPreset } from '../../config/values/headers.ts'
 import { REQUEST_HOP_BY_HOP } from './hop-by-hop.ts'
 import { FORWARDING_FIELDS, IDENTITY_FIELDS, isListed, PATH_FIELDS } from './stripped.ts'
@@ -87,9 +88,24 @@ export const FRAMING: readonly string[] = [
 /**
  * How a request field is treated on its way upstream. `identity` names the user and is dropped, as is `path`, which
  * names another target. `trusted` passes only from a trusted proxy. `rewrite` is always replaced by this hop's own
- * value.
+ * value. `judged` passes, and Connection does not take it away; `alias` is another spelling of one, and is dropped.
  */
-export type FieldFate = 'keep' | 'drop' | 'identity' | 'path' | 'trusted' | 'rewrite' | 'method-override'
+export type FieldFate =
+  | 'keep'
+  | 'judged'
+  | 'alias'
+  | 'drop'
+  | 'identity'
+  | 'path'
+  | 'trusted'
+  | 'rewrite'
+  | 'method-override'
+
+/**
+ * Fields for the final recipient that influence decisions on any route: a browser's question before a request (CORS),
+ * or the type of a judged body.
+ */
+const JUDGED: readonly string[] = ['origin', 'access-control-request-method', 'content-type']
 
 const MOST_KNOWN = 2048
 const LONGEST_KNOWN = 64
@@ -99,12 +115,14 @@ const LONGEST_KNOWN = 64
  * `trustedNames` (lower case; nothing that is ours to write can be among them), and say where the client is in `clientField`.
  *
  * Every identity field of every preset and of other gates is dropped on every route, in any spelling that a backend might fold into
- * it; a trusted one in every spelling but its own. What says where the client is ends here, unless it is a trusted one as well.
+ * it; a trusted one, and one that rules look at (`judgedNames`, in lower case), in every spelling but its own. What says where the
+ * client is ends here, unless it is a trusted one as well.
  */
 export function compileFieldFates(
   ownNames: Iterable<string>,
   trustedNames: Iterable<string> = [],
   clientField = 'x-forwarded-for',
+  judgedNames: Iterable<string> = [],
 ): (name: string) => FieldFate {
   const told = new Set<string>()
   for (const fields of Object.values(PRESETS)) for (const field of fields) told.add(foldFieldName(field.name))
@@ -117,6 +135,8 @@ export function compileFieldFates(
   const trusted = new Set(trustedNames)
   const trustedFolded = new Set([...trusted].map(foldFieldName))
   if (!trustedFolded.has(foldFieldName(clientField))) ended.add(foldFieldName(clientField))
+  const judged = new Set([...JUDGED, ...judgedNames])
+  const judgedFolded = new Set([...judged].map(foldFieldName))
 
   function decide(name: string): FieldFate {
     if (rewritten.has(name)) return 'rewrite'
@@ -135,17 +155,10 @@ export function compileFieldFates(
     if (isListed(PATH_FIELDS, folded)) return 'path'
     if (FORWARDING_FIELDS.names.has(folded)) return 'drop'
     if (isListed(IDENTITY_FIELDS, folded)) return 'identity'
-    return isListed(FORWARDING_FIELDS, folded) ? 'drop' : 'keep'
+    if (isListed(FORWARDING_FIELDS, folded)) return 'drop'
+    return judged.has(name) ? 'judged' : judgedFolded.has(folded) ? 'alias' : 'keep'
   }
 
-  // Clients use a few dozen names: nearly every look-up is one map read. Bounded against made-up names, of which one may be as
-  // long as a whole head.
-  const known = new Map<string, FieldFate>()
-  return name => {
-    const before = known.get(name)
-    if (before !== undefined) return before
-    const fate = decide(name)
-    if (known.size < MOST_KNOWN && name.length <= LONGEST_KNOWN) known.set(name, fate)
-    return fate
-  }
+  // Clients use a few dozen names: nearly every look-up is one map read. One name may be as long as a whole head.
+  return memoize(decide, MOST_KNOWN, LONGEST_KNOWN)
 }

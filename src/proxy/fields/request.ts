@@ -66,14 +66,14 @@ export function changeRequestFields(headers: Headers, sent: SentFields, context:
   }
   for (const name in sent) {
     const fate = fateOf(name)
-    if (fate !== 'keep' && fate !== 'rewrite' && !passes(fate, context)) headers.delete(name)
+    if (fate !== 'keep' && fate !== 'rewrite' && fate !== 'judged' && !passes(fate, context)) headers.delete(name)
   }
   if (cookie?.includes('sallyport') === true) {
     const rest = context.cookies === null ? stripOwnCookies(cookie) : context.cookies.withoutOwn(cookie)
     if (rest === null) headers.delete('cookie')
     else headers.set('cookie', rest)
   }
-  if (connection !== undefined) dropConnectionOptions(headers, connection)
+  if (connection !== undefined) dropConnectionOptions(headers, connection, fateOf)
   if (te !== undefined && /(?:^|[ ,\t])trailers(?:$|[ ,;\t])/i.test(te)) headers.set('te', 'trailers')
   // fetch would announce itself where the client did not.
   if (sent['user-agent'] === undefined) headers.set('user-agent', '')
@@ -105,20 +105,18 @@ function passes(fate: FieldFate, { isPeerTrusted, checksMethod }: FieldContext):
 }
 
 /**
- * Fields for the final recipient that influenced the decision: a browser's question before a request (CORS), or the
- * type of a judged body. A client may not name such a field in Connection (RFC 9110 §7.6.1), since the request would
- * change without it.
+ * A client may not name a field in Connection that influenced the decision (RFC 9110 §7.6.1): the request would be another
+ * one without it.
  */
-const JUDGED: ReadonlySet<string> = new Set(['host', 'origin', 'access-control-request-method', 'content-type'])
-
-function dropConnectionOptions(headers: Headers, connection: string): void {
+function dropConnectionOptions(headers: Headers, connection: string, fateOf: FieldContext['fateOf']): void {
   const lower = connection.toLowerCase()
   if (lower === 'keep-alive' || lower === 'close' || lower === 'upgrade') return
   for (const part of lower.split(',')) {
     const option = part.trim()
     if (option === '') continue
     if (!TOKEN.test(option)) throw new GateError('target.header', 'Connection names something that is not a field name')
+    if (option === 'host' || fateOf(option) === 'judged') continue
     if (option === 'user-agent') headers.set(option, '')
-    else if (!JUDGED.has(option)) headers.delete(option)
+    else headers.delete(option)
   }
 }

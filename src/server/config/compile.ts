@@ -14,7 +14,7 @@ import { compileMembers } from '../../policy/members.ts'
 import { compileExpressions } from '../../policy/path-patterns.ts'
 import { compilePolicy, decideAccess, type Policy } from '../../policy/policy.ts'
 import { compileRate } from '../../policy/rate.ts'
-import { compileWhen } from '../../policy/request-conditions.ts'
+import { compileWhen, fieldsOf } from '../../policy/request-conditions.ts'
 import { compileRoles, type Roles } from '../../policy/roles.ts'
 import { looksAtAge } from '../../policy/sign-in-conditions.ts'
 import { hasSeveral } from '../../portal/layout/person.ts'
@@ -109,6 +109,8 @@ export function* compileSteps(config: Config, fingerprint: string, pool: Upstrea
   const table = compileRouteTable(routes.map(tableEntry), portalHosts(config))
   const clientField = config.server.clientAddress.toLowerCase()
   const names = yield* eachInSteps(config.routes, ROUTES_A_STEP, ownFieldNames)
+  const { trustedFields } = config.server
+  const judged = yield* eachInSteps(config.routes, ROUTES_A_STEP, judgedFieldNames)
   return Object.freeze({
     config,
     fingerprint,
@@ -126,7 +128,8 @@ export function* compileSteps(config: Config, fingerprint: string, pool: Upstrea
     resets: config.tls?.http2 === true ? compileRate(config.server.resets, 'max_resets') : null,
     redirectPort: config.tls?.redirectHttp === true ? config.tls.publicPort : null,
     clientField,
-    fateOf: compileFieldFates(new Set(names.flat()), config.server.trustedFields, clientField),
+    trustedFields,
+    fateOf: compileFieldFates(new Set(names.flat()), trustedFields, clientField, new Set(judged.flat())),
   })
 }
 
@@ -150,6 +153,11 @@ function ownFieldNames(route: RouteConfig): readonly string[] {
     ...identityRuleNames(route.requestRules),
     ...liveFieldNames(route).filter(name => name !== 'authorization'),
   ]
+}
+
+/** The fields that decide about a request to a route. */
+function judgedFieldNames({ allow, deny }: RouteConfig): readonly string[] {
+  return [...(allow.kind === 'rules' ? allow.rules : []), ...deny].flatMap(fieldsOf)
 }
 
 /** The routes of each host that are not for everybody, where anyone may ask about all of them at once. */

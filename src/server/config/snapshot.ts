@@ -64,6 +64,8 @@ export interface Snapshot {
   readonly resets: Rate | null
   /** Where clients that come by plain HTTP are sent; null: they are served. */
   readonly redirectPort: number | null
+  /** Fields of which only trusted proxies have a say; lower case. */
+  readonly trustedFields: readonly string[]
   readonly fateOf: (name: string) => FieldFate
 }
 

@@ -2,6 +2,7 @@
 
 import { FORWARDED_FOR, findClient } from '../../base/client-address.ts'
 import type { GateError } from '../../base/errors.ts'
+import type { SentFields } from '../../proxy/fields/request.ts'
 import { announcesBody } from '../../proxy/lifetime/client-idle.ts'
 import type { Snapshot } from '../config/snapshot.ts'
 import { takeToken } from '../credentials/token-field.ts'
@@ -67,15 +68,21 @@ function isTrusted(peer: string, { trusted }: Pick<Snapshot, 'trusted'>): boolea
 /** Who the client is, by the connection, and by what a proxy says of it that this snapshot trusts. */
 function findWho(context: RequestContext, isPeerTrusted: boolean): void {
   const { peer, sent, snapshot } = context
+  const { trusted, trustedFields, clientField } = snapshot
   if (!isPeerTrusted) {
     context.isClientProven = peer !== NOBODY
+    if (trustedFields.some(name => sent[name] !== undefined)) context.sent = without(trustedFields, sent)
     return
   }
-  const { trusted, clientField } = snapshot
   const { address, isProven } = findClient(peer, sent[clientField] ?? null, trusted, clientField === FORWARDED_FOR)
   context.isPeerTrusted = true
   context.client = address
   context.isClientProven = isProven
+}
+
+/** The fields without those that this client has no say in: no rule may believe them either. */
+function without(names: readonly string[], sent: SentFields): SentFields {
+  return Object.fromEntries(Object.entries(sent).filter(([name]) => !names.includes(name)))
 }
 
 const SAFE: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS'])

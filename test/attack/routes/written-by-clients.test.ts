@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'bun:test'
-import { PORTAL, startGate } from '../../kit/gate.ts'
+import { type Gate, PORTAL, startGate } from '../../kit/gate.ts'
 import { untilTheEnd } from '../../kit/opened.ts'
 import { routeTo } from '../../kit/toml.ts'
-import { rawRequest, sendThrough } from '../../kit/wire/through.ts'
+import { linesOf, rawRequest, sendThrough } from '../../kit/wire/through.ts'
 import { httpResponse, startRawUpstream } from '../../kit/wire/wire.ts'
 
 const keep = untilTheEnd()
@@ -22,6 +22,12 @@ const gate = keep(
   ),
 )
 const { cookie } = await gate.signIn('app.example', { sub: 'bob' })
+
+/** What the application got. */
+async function got(fields: readonly string[], at: Gate = gate, host = 'app.example'): Promise<string> {
+  const request = Buffer.from(rawRequest('GET /', host, fields), 'latin1')
+  return (await sendThrough(at.port, upstream, request)).received
+}
 
 async function isOpen(host: string, target: string, fields: readonly string[] = []): Promise<boolean> {
   const request = Buffer.from(rawRequest(`GET ${target}`, host, fields), 'latin1')
@@ -104,4 +110,39 @@ describe('a rule by a field that opens', () => {
   test('holds only where each value of a repeated field does', async () => {
     expect(await isOpen('app.example', '/', [...mine, 'X-App: other'])).toBeFalse()
   })
+
+  test('reaches the application as it was looked at: Connection takes it away from nobody', async () => {
+    for (const options of ['X-App', 'close, x-app', 'keep-alive , X-APP']) {
+      const received = await got([...mine, 'X-Other: 1', `Connection: ${options}, X-Other`])
+      expect([options, linesOf(received, 'x-app'), linesOf(received, 'x-other')]).toEqual([
+        options,
+        ['X-App: mine'],
+        [],
+      ])
+    }
+  })
+
+  test('and no other spelling of it does, which an application may read in its place', async () => {
+    for (const name of ['X_App', 'x.app', 'HTTP_X_APP', 'X~App']) {
+      const received = await got([...mine, `${name}: other`])
+      expect([name, received.includes('mine'), received.includes('other')]).toEqual([name, true, false])
+    }
+    expect(linesOf(await got([...mine, 'X_Other: 1']), 'x_other')).toEqual(['X_Other: 1'])
+  })
+})
+
+test('a rule by a field that trusted proxies alone may set believes nobody else', async () => {
+  const lines = 'portal = "home"\nallow = [{ roles = ["user"], headers = { X-Verified = "yes" } }]'
+  const head = (proxy: string) => `trusted_proxies = ["${proxy}"]\ntrusted_fields = ["X-Verified"]`
+  const toml = PORTAL + routeTo(upstream, 'app.example', lines)
+  for (const [proxy, isBelieved] of [
+    ['10.9.9.9', false],
+    ['127.0.0.1', true],
+  ] as const) {
+    await using at = await startGate(toml, { server: head(proxy) })
+    const fields = [`Cookie: ${(await at.signIn('app.example', { sub: 'bob' })).cookie}`, 'X-Verified: yes']
+    const received = await got(fields, at)
+    expect([proxy, linesOf(received, 'x-verified')]).toEqual([proxy, isBelieved ? ['X-Verified: yes'] : []])
+    expect([proxy, received !== '']).toEqual([proxy, isBelieved])
+  }
 })

@@ -136,14 +136,14 @@ function refuseLists({ target }: RequestContext, { address }: Dialect): void {
  * Refuses a field that an application may take for identity or routing. It may be another spelling of an identity
  * field that Sallyport writes (`Remote_User`), or a field that another gate would write. It may be a field that makes
  * the application act at another path. It may be another spelling of a field that says by which way the client came,
- * or where its body ends. The proxy in front overwrites Sallyport's fields, and passes all others on. No honest client
+ * where its body ends, or what a rule looks at. The proxy in front overwrites Sallyport's fields, and passes all others on. No honest client
  * sends such a field.
  */
 function refuseFields({ sent, snapshot }: RequestContext, { names }: ToldFields, { path }: Stated): void {
   for (const name in sent) {
     const fate = snapshot.fateOf(name)
-    if (fate === 'drop') {
-      const mistaken = takenFor(name, sent[name] ?? '', path)
+    if (fate === 'drop' || fate === 'alias') {
+      const mistaken = fate === 'alias' ? 'one that decides here' : takenFor(name, sent[name] ?? '', path)
       if (mistaken === null) continue
       const what = `an application may read the field ${name.slice(0, 100)} as ${mistaken}`
       const hint = 'no client sends it in good faith; let the proxy in front take it off, if it comes from there'
