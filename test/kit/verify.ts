@@ -34,7 +34,9 @@ export function startAsked(trusted = '127.0.0.1', server = ''): Promise<Gate> {
     route('path = "/few"\nallow = "public"\nrate = { requests = 1, per = "1h" }'),
     route('path = "/friend"\nallow = ["user"]\nallowed_origins = ["https://friend.example"]'),
     route('path = "/plain"\nallow = "public"\nwebsockets = false'),
+    route('path = "/told"\nallow = [{ roles = ["user"], headers = { X-Tenant = "mine" } }]'),
     route('allow = "public"', 'open.example'),
+    route('path = "/inner"\nallow = [{ networks = ["10.0.0.0/8"], anonymous = true }]', 'open.example'),
     ...OTHERS.map(([host, leads]) => `[[routes]]\nhost = "${host}"\n${leads}\nallow = "public"\n`),
     `[[routes]]\nhost = "${APP}"\npath = "/own"\nrespond = { body = "ours" }\nallow = "public"\n`,
   ].join('\n')

@@ -62,8 +62,7 @@ const NOTHING_TO_LEAVE: Leave = () => undefined
 async function dialCounted(origin: Origin, upstream: Upstream, options: BalancedDial, leave: Leave): Promise<Dialled> {
   let isClosed = false
   let isOpen = false
-  origin.inFlight++
-  const dialled = await dialUpstream({
+  const dialling = dialUpstream({
     ...options,
     headers: fieldsFor(origin, options),
     address: origin.address,
@@ -75,6 +74,9 @@ async function dialCounted(origin: Origin, upstream: Upstream, options: Balanced
       if (isOpen) leave()
     },
   })
+  // Behind it: what cannot be written as a handshake has no connection whose end would count it down.
+  origin.inFlight++
+  const dialled = await dialling
   noteAnswer(origin)
   if (dialled.kind === 'refused' || isClosed) leave()
   else isOpen = true

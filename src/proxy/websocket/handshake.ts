@@ -178,7 +178,8 @@ const MAX_HEAD_BYTES = 65_536
 const STATUS_LINE = /^HTTP\/1\.[01] ([1-5][0-9]{2})(?: [\t\x20-\x7e\x80-\xff]*)?$/
 /** `Headers` takes the blanks around a value off. */
 const FIELD_LINE = /^([!#$%&'*+.^_`|~0-9A-Za-z-]+):([\t\x20-\x7e\x80-\xff]*)$/
-const FIELD_VALUE = /^[\t\x20-\x7e\x80-\xff]*$/
+/** Also DEL, which Bun 1.4.5 takes from clients and hands on by HTTP (RFC 9110 §5.5 leaves that to it). */
+const FIELD_VALUE = /^[\t\x20-\xff]*$/
 const TOKEN = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/
 const TARGET = /^\/[\x21-\x7e]*$/
 /** 16 bytes: 22 characters, of which the last holds two bits, and padding. */

@@ -27,6 +27,8 @@ interface SocketJob {
   readonly session: Session | null
   /** Where that is null: the session by which a route of another reading allowed it; null: anonymous. */
   readonly elsewhere: Session | null
+  /** The routes of the other readings of its path. */
+  readonly also: readonly GateRoute[]
   /** The client's address. */
   readonly client: string
   /** The same where it is beyond doubt, else null. */
@@ -74,9 +76,7 @@ export function createSockets(
       const { request, route, session } = job
       const mistake = checkHandshake(request)
       if (mistake !== null) throw mistake
-      if (route.config.allow.kind !== 'public' || session !== null) {
-        checkOrigin(request.headers.get('origin'), { route, origin: originAt(job) })
-      }
+      checkOrigin(request.headers.get('origin'), job, originAt(job))
       const owner = {
         routeId: route.config.id,
         session,
@@ -136,16 +136,31 @@ export function createSockets(
   }
 }
 
-/** Cookies travel with a handshake from any site, so the site has to be ours (RFC 6455 §10.2). Programs send no Origin. */
-export function checkOrigin(origin: string | null, job: { readonly route: GateRoute; readonly origin: string }): void {
-  if (
-    origin === null ||
-    origin.toLowerCase() === job.origin ||
-    job.route.config.allowedOrigins.includes(origin.toLowerCase())
-  )
-    return
+/** What an origin is judged for. */
+interface Opened {
+  readonly route: GateRoute
+  /** The routes of the other readings of its path: the application may take the handshake for one there. */
+  readonly also: readonly GateRoute[]
+  readonly session: Session | null
+  readonly elsewhere: Session | null
+}
+
+/**
+ * Cookies travel with a handshake from any site, so the site has to be ours, but where everybody may pass as nobody
+ * (RFC 6455 §10.2). Programs send no Origin.
+ *
+ * Throws `access.origin`.
+ */
+export function checkOrigin(origin: string | null, { route, also, session, elsewhere }: Opened, own: string): void {
+  if (origin === null || origin.toLowerCase() === own) return
+  const routes = [route, ...also]
+  const isForAll =
+    session === null && elsewhere === null && routes.every(({ config }) => config.allow.kind === 'public')
+  const closed = routes.find(({ config }) => !config.allowedOrigins.includes(origin.toLowerCase()))
+  if (isForAll || closed === undefined) return
+  const { id } = closed.config
   throw new GateError('access.origin', `a WebSocket was asked for by a page of another origin`, {
-    facts: { route: job.route.config.id, origin: origin.slice(0, 200) },
-    hint: `if that page may do so, list its origin in allowed_origins of "${job.route.config.id}"`,
+    facts: { route: id, origin: origin.slice(0, 200) },
+    hint: `if that page may do so, list its origin in allowed_origins of "${id}"`,
   })
 }

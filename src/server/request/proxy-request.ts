@@ -120,7 +120,7 @@ function openSocket(
   headers: Headers,
   path: string,
 ): MaybeResponse {
-  const { request, front, route, session, elsewhere, client, target, sent, ownPages, scheme, prefix } = context
+  const { request, front, route, match, session, elsewhere, client, target, sent, ownPages, scheme, prefix } = context
   // A handshake has no use for them, and nothing here writes them for an address that is yet to be chosen.
   for (const { name } of context.mentions ?? []) headers.delete(name)
   return tools.sockets.open({
@@ -130,6 +130,7 @@ function openSocket(
     upstream,
     session,
     elsewhere,
+    also: match.also,
     client,
     provenClient: provenClient(context),
     target,

@@ -260,3 +260,23 @@ test('so is one where nobody has to sign in, but not everybody may pass: its pag
   expect(await ask('/inner', `http://${APP}`)).toBe(204)
   expect(await ask('/open', 'http://evil.example')).toBe(204)
 })
+
+test('and by a public path that the application may read as that of a route where not everybody may', async () => {
+  const from = ['X-Forwarded-For: 10.1.2.3', `Sec-WebSocket-Key: ${WEBSOCKET_KEY}`]
+  const ask = async (uri: string, origin: string) =>
+    (await relayed(forwarded(uri, [...from, `Origin: ${origin}`], 'GET', 'open.example'))).status
+  expect(await ask('/inn%65r', 'http://evil.example')).toBe(403)
+  expect(await ask('/inn%65r', 'http://open.example')).toBe(204)
+  expect(await ask('/outer', 'http://evil.example')).toBe(204)
+})
+
+test('a field that a rule looks at is refused in any spelling but its own, since the proxy in front passes it on', async () => {
+  const fields = [await cookieOf(), 'X-Tenant: mine']
+  expect((await relayed(forwarded('/told', fields))).status).toBe(204)
+  for (const name of ['X_Tenant', 'x.tenant', 'HTTP_X_TENANT']) {
+    for (const ask of [relayed, toTraefik, toEnvoy]) {
+      expect([name, (await ask(forwarded('/told', [...fields, `${name}: other`]))).status]).toEqual([name, 400])
+    }
+    expect((await toNginx(original('/told', [...fields, `${name}: other`]))).status).toBe(403)
+  }
+})

@@ -1,8 +1,17 @@
 import { describe, expect, test } from 'bun:test'
 import { eventually, type Gate, PORTAL, startGate } from '../../kit/gate.ts'
+import { metricOf } from '../../kit/requests.ts'
 import { routeTo } from '../../kit/toml.ts'
 import { WEBSOCKET_KEY } from '../../kit/wire/websocket.ts'
-import { hasHead, openWire, type RawUpstream, sendRaw, startRawUpstream, type Wire } from '../../kit/wire/wire.ts'
+import {
+  hasHead,
+  httpResponse,
+  openWire,
+  type RawUpstream,
+  sendRaw,
+  startRawUpstream,
+  type Wire,
+} from '../../kit/wire/wire.ts'
 
 function handshake(cookie: string, version = '13'): string {
   const fields = `Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: ${version}\r\nSec-WebSocket-Key: ${WEBSOCKET_KEY}`
@@ -72,6 +81,46 @@ test('RFC 6455 §10.2: a page of another site opens none where nobody signs in, 
   await own.send(from('http://app.example'))
   await eventually(() => upstream.connections.some(({ received }) => hasHead(received)), 'its own page opens one')
   own.close()
+  await upstream.close()
+})
+
+describe('RFC 6455 §10.2: a page of another site opens none by a public path that an application may read as another', () => {
+  const to = (upstream: RawUpstream, path: string, lines: string) =>
+    `[[routes]]\nhost = "app.example"\npath = "${path}"\nupstream = "http://127.0.0.1:${upstream.port}"\n${lines}\n`
+  const cases = [
+    ['that asks who is there', 'portal = "home"\nallow = ["user"]'],
+    ['where not everybody may pass', 'allow = [{ networks = ["127.0.0.0/8"], anonymous = true }]'],
+  ] as const
+  test.each(cases)('%s', async (_, lines) => {
+    const upstream = await startRawUpstream([httpResponse(404, '')])
+    await using gate = await startGate(
+      [PORTAL, to(upstream, '/', 'allow = "public"'), to(upstream, '/inner', lines)].join('\n'),
+    )
+    const { cookie } = await gate.signIn('app.example')
+    const from = (origin: string) =>
+      handshake(cookie).replace('/ws', '/inn%65r/ws').replace('Cookie:', `Origin: ${origin}\r\nCookie:`)
+    const response = await sendRaw(gate.port, from('http://evil.example'))
+    expect([response.status, response.body.toString().includes('"code":"access.origin"')]).toEqual([403, true])
+    expect(upstream.connections.length).toBe(0)
+    // The same page opens one where everybody may pass, and its own page this one.
+    const elsewhere = from('http://evil.example').replace('/inn%65r/ws', '/outer/ws')
+    expect((await sendRaw(gate.port, elsewhere)).status).toBe(404)
+    expect((await sendRaw(gate.port, from('http://app.example'))).status).toBe(404)
+    await upstream.close()
+  })
+})
+
+test('a field with what Bun 1.4.5 takes beside text goes on as by HTTP, and counts for no connection that is open', async () => {
+  const upstream = await startRawUpstream([httpResponse(404, '')])
+  await using gate = await startGate(routeTo(upstream, 'app.example', 'allow = "public"'))
+  for (let turn = 0; turn < 3; turn++) {
+    const request = handshake('a=b').replace('Cookie:', 'X-A: a\x7fb\xe4\r\nCookie:')
+    expect((await sendRaw(gate.port, Buffer.from(request, 'latin1'))).status).toBe(404)
+  }
+  expect(upstream.text.match(/x-a: a\x7fb\xe4\r\n/gi)).toHaveLength(3)
+  const label = `127.0.0.1:${upstream.port}`
+  const underWay = `sallyport_upstream_in_flight{upstream="${label}",address="${label}"}`
+  await eventually(async () => (await metricOf(gate, underWay)) === 0, 'none is under way')
   await upstream.close()
 })
 

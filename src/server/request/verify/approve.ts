@@ -34,7 +34,7 @@ export function isAsked({ told }: GateRoute): boolean {
  * signed-in user.
  */
 export function approve(context: Decided, tools: Tools): MaybeResponse {
-  const { sent, target, route, grant } = context
+  const { sent, target, route, grant, session, elsewhere } = context
   refuseOtherProtocols(sent)
   if (!route.config.websockets && tellsOfWebSocket(sent)) {
     throw new GateError('websocket.handshake', 'a WebSocket was asked about where none may pass', {
@@ -43,10 +43,9 @@ export function approve(context: Decided, tools: Tools): MaybeResponse {
     })
   }
   // No hop drops this field of a handshake, as several do with Upgrade.
-  const isHandshake = sent['sec-websocket-key'] !== undefined
-  const isSomeones = route.config.allow.kind !== 'public' || context.session !== null
-  if (isHandshake && isSomeones) {
-    checkOrigin(sent.origin ?? null, { route, origin: originOf(context, target) })
+  if (sent['sec-websocket-key'] !== undefined) {
+    const { also } = context.match
+    checkOrigin(sent.origin ?? null, { route, also, session, elsewhere }, originOf(context, target))
   }
   const live = grant.live === null ? NO_FIELDS : grant.live()
   return whileAllowed(live, context, tools, approval)
