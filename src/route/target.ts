@@ -122,7 +122,8 @@ export function parseAuthority(hostHeader: string | null): { readonly host: stri
   }
   const host = name.toLowerCase()
   const parsed = Object.freeze({ host, authority: port === undefined ? host : `${host}:${Number(port)}` })
-  if (AUTHORITIES.size < MAX_AUTHORITIES) AUTHORITIES.set(hostHeader, parsed)
+  if (AUTHORITIES.size >= MAX_AUTHORITIES) AUTHORITIES.clear()
+  AUTHORITIES.set(hostHeader, parsed)
   return parsed
 }
 
