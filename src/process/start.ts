@@ -34,7 +34,7 @@ export function startHere(configPath: string, io: Io, given: Given = {}): Runnin
     ...given,
   })
   tellListening(ports.log, {
-    on: server.addresses.join(', '),
+    on: server.addresses.join(', ') || null,
     https: server.secureAddresses.join(', ') || null,
     verify: server.verifyAddresses.join(', ') || null,
     admin: server.admin,
@@ -59,7 +59,7 @@ export function catchStrays(log: Log): void {
 export function tellListening(
   log: Log,
   facts: {
-    readonly on: string
+    readonly on: string | null
     readonly https: string | null
     readonly verify: string | null
     readonly admin: string | null

@@ -143,7 +143,7 @@ export async function runSupervisor(options: SupervisorOptions): Promise<number>
       leaveWord(io.env, options.configPath, log)
       manager.ready(status.text())
       tellListening(ports.log, {
-        on: server.listen.map(addressText).join(', '),
+        on: server.listen.map(addressText).join(', ') || null,
         https: tls?.listen.map(addressText).join(', ') ?? null,
         verify: server.verify.map(addressText).join(', ') || null,
         admin: server.admin === null ? null : addressText(server.admin),

@@ -195,6 +195,12 @@ const CASES: readonly Case[] = [
   ['duration.invalid', 'a duration without a unit', '[sessions]\nidle = «"60"»'],
   ['duration.invalid', 'units in the wrong order', '[sessions]\nidle = «"5m1h"»'],
   ['duration.range', 'no time at all', route('timeout = «"0s"»')],
+  ['list.empty', 'nothing to listen on', '[server]\n«listen» = []'],
+  [
+    'list.empty',
+    'no plain HTTP for an authority that asks by it',
+    '[server]\n«listen» = []\n[tls]\nacme = { email = "me@example.com" }',
+  ],
   ['listen.invalid', 'a port alone', '[server]\nlisten = [«":8080"»]'],
   ['listen.invalid', 'a scheme', '[server]\nlisten = «"http://0.0.0.0:80"»'],
   ['listen.invalid', 'IPv6 without brackets', '[server]\nlisten = «":::8080"»'],

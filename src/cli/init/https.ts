@@ -78,7 +78,13 @@ export function listenerSections(coming: Coming, more: readonly Entry[]): readon
       return [
         {
           title: '[server]',
-          entries: [{ key: 'listen', value: ['0.0.0.0:80'], comment: 'sent on to https' }, ...more],
+          entries: [
+            // Who has chosen another port may not have this one.
+            coming.port === 443
+              ? { key: 'listen', value: ['0.0.0.0:80'], comment: 'sent on to https' }
+              : { key: 'listen', value: [], comment: 'no plain HTTP; "0.0.0.0:80" here would be sent on to https' },
+            ...more,
+          ],
         },
         {
           about: 'Your own certificates, read again when they change; docs/https.md has the rest.',

@@ -22,7 +22,7 @@ Exit code: 0 written, 1 not written, 2 for a wrong command line or missing flags
   --tls acme|files|proxy|plain
                              how browsers connect: by HTTPS of Sallyport, with certificates from Let’s Encrypt (acme) or your own
                              (files), by HTTPS of a proxy in front, or by plain HTTP; default: proxy, for localhost plain
-  --port NUMBER              the port where Sallyport listens; default: 8080, for files 443
+  --port NUMBER              the port where Sallyport listens; default: 8080, for files 443 (and 80, which is sent on)
   --email ADDRESS            for acme: your e-mail address, for the certificate authority
   --cert FILE, --key FILE    for files: the certificate with its chain, and its key
   --proxy-address ADDRESS    for proxy: the address from which the proxy connects

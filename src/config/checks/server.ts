@@ -51,6 +51,7 @@ export function checkServer(root: RootTable, files: ConfigFiles, report: Report)
       report.warn(raw.at, 'network.everyone', `${showRaw(raw)} trusts everyone`, { hint })
     }
   }
+  if (listen?.length === 0) checkNoListener(root, report)
   checkTrustedFields(root, report)
   checkClientAddress(root, report)
   checkEdit(root, report)
@@ -68,7 +69,7 @@ export function checkServer(root: RootTable, files: ConfigFiles, report: Report)
         })
       }
     }
-    if (listen?.every(address => address.kind === 'unix') === true) {
+    if (listen !== undefined && listen.length > 0 && listen.every(address => address.kind === 'unix')) {
       const hint = 'a local socket belongs to the first worker, so the others have nothing to do; listen on a port too'
       report.warn([...server.at, 'workers'], 'workers.unshared', 'several workers cannot share a local socket', {
         hint,
@@ -84,6 +85,17 @@ export function checkServer(root: RootTable, files: ConfigFiles, report: Report)
     })
   }
   checkStore(root, files, report)
+}
+
+/** Without plain HTTP there has to be another way in, and an authority needs none. */
+function checkNoListener({ raw, values: { server, tls } }: RootTable, report: Report): void {
+  const at = server?.raw.entries.get('listen')?.at
+  const asksPlainly = tls?.values.acme != null && tls.values.acme.values.dns == null
+  if (at === undefined || (raw.entries.has('tls') && !asksPlainly)) return
+  const [message, hint] = asksPlainly
+    ? ['the authority of acme asks by plain HTTP, which nothing takes', 'listen = "0.0.0.0:80", or dns in [tls.acme]']
+    : ['nothing would be listened on', 'name an address, such as "0.0.0.0:8080"']
+  report.mistake(at, 'list.empty', message, { hint, part: 'key' })
 }
 
 /** A field that a proxy sets is set by a proxy that is named, and is none that a route writes. */

@@ -64,10 +64,10 @@ const workers: Type<number | 'auto'> = integerOr(['auto'], integer(1, 256))
 /** `[server]`: the listeners and the process. */
 export const SERVER = {
   listen: defaulted(
-    list(listenAddress, { single: true }),
+    list(listenAddress, { single: true, mayBeEmpty: true }),
     ['0.0.0.0:8080'],
     ['0.0.0.0:8080', '[::]:8080'],
-    'Where to accept plain HTTP, from browsers or from a TLS proxy in front. `[::]` takes IPv4 too, unless an IPv4 address is listed with the same port.',
+    'Where to accept plain HTTP, from browsers or from a TLS proxy in front. `[::]` takes IPv4 too, unless an IPv4 address is listed with the same port. With `[tls]`, `[]` takes none.',
     { field: null },
   ),
   trusted_proxies: defaulted(

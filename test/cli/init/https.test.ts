@@ -94,12 +94,22 @@ describe('init asks how browsers come', () => {
     const { code, out } = await init(folder.path, ...CLIENT, ...PLACE, ...OWN, '--port', '8443')
     expect([code, out]).toEqual([0, expect.stringContaining('And open https://wiki.lan.test:8443/')])
     const { server, tls, portals } = load(folder.path)
-    expect(server.listen).toMatchObject([{ host: '0.0.0.0', port: 80 }])
+    // Port 80 is none that was asked for, and perhaps none that this user may open.
+    expect(server.listen).toEqual([])
     expect(tls).toMatchObject({ listen: [{ host: '0.0.0.0', port: 8443 }], acme: null })
     expect(portals.get('home')?.insecureCookies).toBe(false)
     const text = readFileSync(join(folder.path, 'routes.toml'), 'utf8')
     expect(text).toContain('certificates = [{ cert = "own.pem", key = "own-key.pem" }]')
     expect(text).toContain('Registered at the provider: https://wiki.lan.test:8443/.sallyport/callback')
+  })
+
+  test('by certificates of one’s own at the usual port, to which plain HTTP is sent on', async () => {
+    using folder = temporaryFolder()
+    writeCertificate(folder.path)
+    expect((await init(folder.path, ...CLIENT, ...PLACE, ...OWN)).code).toBe(0)
+    const { server, tls } = load(folder.path)
+    expect(server.listen).toMatchObject([{ host: '0.0.0.0', port: 80 }])
+    expect(tls).toMatchObject({ listen: [{ host: '0.0.0.0', port: 443 }], redirectHttp: true })
   })
 
   test.each([
@@ -155,7 +165,7 @@ describe('init asks how browsers come', () => {
 test.each(COMING_KINDS)('what init writes is formatted: --tls %s', async kind => {
   using folder = temporaryFolder()
   writeCertificate(folder.path)
-  const own = kind === 'files' ? OWN : ['--tls', kind]
+  const own = kind === 'files' ? [...OWN, '--port', '8443'] : ['--tls', kind]
   expect((await init(folder.path, ...CLIENT, ...PLACE, ...own)).code).toBe(0)
   const text = readFileSync(join(folder.path, 'routes.toml'), 'utf8')
   expect(await (await openFormatter())(text)).toEqual({ ok: true, text })
