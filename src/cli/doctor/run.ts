@@ -38,7 +38,8 @@ Exit code: 0 if nothing fails (warnings may remain), 1 for any failure or error 
 
   --config FILE, -c    the file, as for other commands
   --sign-in            wait for a sign-in at each provider, for five minutes at most
-  --stand-in ADDRESS   take the application's place here, sign in a made-up user for a moment, and look at what arrives
+  --stand-in ADDRESS   take the application's place here, sign in a made-up user (of a file: one of its users) for a moment, and
+                       look at what arrives
   --json               the findings as JSON, for scripts`,
   options: {
     config: { type: 'string', short: 'c' },

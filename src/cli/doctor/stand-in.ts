@@ -7,12 +7,16 @@ import type { Ports } from '../../base/ports.ts'
 import type { PersonRule } from '../../config/keys/rules.ts'
 import type { Config } from '../../config/resolve/config.ts'
 import type { PortalConfig } from '../../config/resolve/portals.ts'
+import type { ProviderConfig } from '../../config/resolve/providers.ts'
 import type { RouteConfig } from '../../config/resolve/routes.ts'
 import { addressText, type ListenAddress } from '../../config/values/listen.ts'
 import type { Running } from '../../console/drop-root.ts'
 import { type Identity, makeIdentity } from '../../identity/identity.ts'
+import { userClaims, userSubject, vouchedBy } from '../../identity/passwords/users.ts'
+import { decidePolicy } from '../../policy/policy.ts'
 import { compileIdentityFields, identityFieldNames } from '../../proxy/fields/identity.ts'
 import { listen } from '../../server/listen/listen.ts'
+import { createJudge } from '../../server/preview/judge.ts'
 import { cookieName, stripOwnCookies } from '../../session/cookie.ts'
 import type { OpenSessions } from '../../session/open.ts'
 import { openStateAsUser } from '../with-sessions.ts'
@@ -31,7 +35,8 @@ const UPGRADED = '-upgraded'
 
 /**
  * Which fields a proxy in front copies, as seen by the application: the doctor listens in place of the application at
- * `at`, creates a session of an invented user for as long as one request per host takes, and looks at what arrives.
+ * `at`, creates a session of an invented user for as long as one request per host takes, and looks at what arrives. Where
+ * all users are in a file, none can be invented, and it is one of them.
  *
  * A session is a secret: it sends no request to a host whose certificate is not trusted here.
  */
@@ -91,7 +96,12 @@ async function examineRoute(
   config: Config,
   { random, ask, now }: Pick<Ports, 'random' | 'ask' | 'now'>,
 ): Promise<readonly Finding[]> {
-  const identity = somebody(config, portal, route)
+  const identity = somebody(config, portal, route, now())
+  if (identity === null) {
+    return [
+      warning(`no user of the file may open ${origin}${route.path}`, 'add one whom the rules allow, and ask again'),
+    ]
+  }
   const signed = route.assertion === null ? [] : [route.assertion.header.toLowerCase()]
   const names = [...identityFieldNames(route.headers).map(name => name.toLowerCase()), ...signed]
   const secrets = { idToken: '', refreshToken: null }
@@ -164,14 +174,34 @@ function examineHost(origin: string, host: string, fields: Headers): readonly Fi
   return [warning(`${origin}: the application does not get this host`, hint)]
 }
 
-/** An invented user whom the rules allow, as far as one user can satisfy all of them. */
-function somebody(config: Config, portal: PortalConfig, { allow }: RouteConfig): Identity {
+/** An invented user whom the rules allow, as far as one user can satisfy all of them; null where only a file has users, and allowed ones not. */
+function somebody(config: Config, portal: PortalConfig, route: RouteConfig, nowMs: number): Identity | null {
+  const named = portal.providers.flatMap(name => config.providers.get(name) ?? [])
+  const provider = named.find(({ users }) => users === null)
+  if (provider !== undefined) return invent(provider, portal, route)
+  const { policy, isMember } = createJudge(config).compiled(route)
+  const target = { path: route.path, readings: [], query: '' }
+  const facts = { method: 'GET', client: null, target, sent: {}, nowMs, signedInAtMs: nowMs }
+  const isAllowed = (one: Identity) => isMember(one) && decidePolicy(policy, one, facts).verdict === 'allow'
+  return named.flatMap(one => usersOf(one, nowMs)).find(isAllowed) ?? null
+}
+
+/** The users of a provider's file, as they sign in by their passwords. */
+function usersOf({ name: provider, issuer, users }: ProviderConfig, nowMs: number): readonly Identity[] {
+  if (users === null) return []
+  return [...users.entries].map(([name, entry]) => {
+    const claims = { ...userClaims(name, entry, users.groups), auth_time: Math.floor(nowMs / 1000), amr: ['pwd'] }
+    const identity = makeIdentity(provider, issuer, userSubject(name), claims)
+    return Object.freeze({ ...identity, ...vouchedBy(users, name, entry) })
+  })
+}
+
+function invent({ name: provider, issuer }: ProviderConfig, portal: PortalConfig, { allow }: RouteConfig): Identity {
   const rules: readonly PersonRule[] = [
     ...[...portal.roles.values()].flat(),
     ...(allow.kind === 'rules' ? allow.rules : []),
   ]
   const all = (key: 'groups' | 'emails' | 'domains') => rules.flatMap(rule => rule[key] ?? [])
-  const provider = portal.providers[0] ?? ''
   const claims = Object.fromEntries(
     rules.flatMap(rule => [...(rule.claims ?? [])]).map(([name, [value]]) => [name, value]),
   )
@@ -182,7 +212,7 @@ function somebody(config: Config, portal: PortalConfig, { allow }: RouteConfig):
       return [name, texts] as const
     })
   const like = new Map(likes)
-  return makeIdentity(provider, config.providers.get(provider)?.issuer ?? '', 'sallyport-doctor', {
+  return makeIdentity(provider, issuer, 'sallyport-doctor', {
     ...Object.fromEntries(likes),
     ...claims,
     name: 'Sallyport doctor',

@@ -1,8 +1,11 @@
-import { describe, expect, setDefaultTimeout } from 'bun:test'
+import { describe, expect, test as plainTest, setDefaultTimeout } from 'bun:test'
+import { join } from 'node:path'
+import { askBy } from '../../../src/base/http-client.ts'
 import { examineCopying } from '../../../src/cli/doctor/stand-in.ts'
 import { openSessionState } from '../../../src/process/session-state.ts'
+import { tablesOf } from '../../kit/accounts.ts'
 import { quietPorts } from '../../kit/clock.ts'
-import { configOf } from '../../kit/gate.ts'
+import { configOf, type Gate, startGate } from '../../kit/gate.ts'
 import { needs } from '../../kit/needs.ts'
 import { askThrough, changed, openSpoiled, type ProxyName, proxyTests } from '../../kit/programs/recipes.ts'
 
@@ -116,5 +119,60 @@ describe('sallyport doctor, in place of an application', () => {
     const at = { kind: 'tcp', host: '127.0.0.1', port: stand.app.portOf('app') } as const
     const { findings } = await examineCopying(configOf(stand.gate), at, ports)
     expect(findings.map(({ grade }) => grade)).toEqual(['bad'])
+  })
+})
+
+describe('sallyport doctor, in place of an application whose users are all in a file', () => {
+  const startFile = (allow: string) =>
+    startGate(
+      `[providers.people]
+users = "users.toml"
+[portals.home]
+insecure_cookies = true
+providers = ["people"]
+roles.user = { any = true }
+[[routes]]
+host = "app.example.com"
+verify = true
+portal = "home"
+headers = "remote"
+allow = ${allow}
+`,
+      {
+        server: 'trusted_proxies = ["127.0.0.1"]\nverify = "127.0.0.1:0"',
+        files: { 'users.toml': tablesOf({}, { name: 'bob' }) },
+      },
+    )
+
+  /** Asks as by a proxy in front that does all that it has to. */
+  const proxyTo = ({ verifyPort }: Gate, unix: string) =>
+    askBy(async (address, init) => {
+      const { host, pathname, search } = new URL(address)
+      const stated = { method: 'GET', uri: pathname + search, host, proto: 'http' }
+      const question = new Headers({ cookie: new Headers(init.headers).get('cookie') ?? '' })
+      for (const [name, value] of Object.entries(stated)) question.set(`x-forwarded-${name}`, value)
+      const verdict = await fetch(`http://127.0.0.1:${verifyPort}/.sallyport/verify`, { headers: question })
+      if (verdict.status !== 204) return verdict
+      const headers = new Headers({ 'x-forwarded-host': host })
+      for (const name of ['remote-user', 'remote-name', 'remote-email', 'remote-groups', 'cookie']) {
+        headers.set(name, verdict.headers.get(name) ?? '')
+      }
+      return fetch(`http://localhost${pathname}${search}`, { unix, headers })
+    })
+
+  plainTest.each([
+    ['["user"]', [GOOD]],
+    ['[{ users = ["bob"] }]', [GOOD]],
+    ['[{ groups = ["nobody"] }]', ['warning: no request arrives', `warning: no user of the file may open ${ORIGIN}/`]],
+  ] as const)('is one of them for a moment: allow = %s', async (allow, says) => {
+    await using gate = await startFile(allow)
+    const path = join(gate.folder, 'app.sock')
+    const ports = { ...quietPorts(Date), ask: proxyTo(gate, path) }
+    const config = configOf(gate)
+    const { findings } = await examineCopying(config, { kind: 'unix', path }, ports)
+    expect(findings.map(({ grade, what }) => `${grade}: ${what}`).toSorted()).toEqual([...says])
+    const { sessions } = openSessionState(config, ports)
+    expect((await sessions.list('home', { after: null, limit: 10 })).entries).toEqual([])
+    await sessions.close()
   })
 })
