@@ -8,19 +8,25 @@
 const SECURE_PREFIX = '__Host-sallyport'
 const PLAIN_PREFIX = 'sallyport'
 
-/** The use of an own cookie. */
-export type CookieUse =
-  | 'session'
-  | 'login'
-  | 'ask'
-  | 'rounds'
-  | 'owner'
-  | 'form'
-  | 'guest'
-  | 'known'
-  | 'last'
-  | 'provider'
-  | 'bound'
+/** The uses of own cookies; `several`: a browser may have more than one of it, each with a suffix (`suffixedName`). */
+const USES = {
+  session: 'bare',
+  login: 'several',
+  ask: 'several',
+  rounds: 'one',
+  owner: 'one',
+  form: 'one',
+  guest: 'several',
+  known: 'one',
+  last: 'one',
+  provider: 'one',
+  bound: 'several',
+} as const
+
+type CookieUse = keyof typeof USES
+
+/** All of them. */
+export const COOKIE_USES = Object.keys(USES) as readonly CookieUse[]
 
 /** The cookie's name; plain HTTP has no `__Host-` prefix, since a browser would refuse it there (RFC 6265bis §4.1.3.2). */
 export function cookieName(use: CookieUse, isSecure: boolean): string {
@@ -83,10 +89,14 @@ export function isOwnCookie(name: string): boolean {
     : name.startsWith(PLAIN_PREFIX)
       ? name.slice(PLAIN_PREFIX.length)
       : null
-  return rest === '' || (rest !== null && OWN_REST.test(rest))
+  if (rest === null || rest === '') return rest === ''
+  return OWN_RESTS.has(rest) || (SUFFIX.test(rest.slice(-4)) && SEVERAL_RESTS.has(rest.slice(0, -4)))
 }
 
-const OWN_REST = /^-(?:rounds|owner|form|known|last|(?:login|ask|guest|bound)(?:-[A-Za-z0-9_-]{3})?)$/
+const OWN_RESTS: ReadonlySet<string> = new Set(COOKIE_USES.filter(use => USES[use] !== 'bare').map(use => `-${use}`))
+const SEVERAL_RESTS: ReadonlySet<string> = new Set(
+  COOKIE_USES.filter(use => USES[use] === 'several').map(use => `-${use}`),
+)
 
 /** A Cookie field without our cookies, every other byte as it came; null when nothing is left. */
 export function stripOwnCookies(header: string): string | null {

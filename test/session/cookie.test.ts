@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
 import {
+  COOKIE_USES,
   cookieName,
   isOwnCookie,
   KeptCookies,
@@ -38,10 +39,13 @@ test('cookies of one use are read with and without their suffix, in order, and n
   expect(readCookies(header, cookieName('ask', false)).map(({ value }) => value)).toEqual(['1', '3', '6'])
 })
 
-test('every use of a cookie of ours goes no further', () => {
-  const uses = ['session', 'login', 'ask', 'rounds', 'owner', 'form', 'guest', 'known', 'last'] as const
-  for (const isSecure of [true, false])
-    for (const use of uses) expect(stripOwnCookies(`a=1; ${cookieName(use, isSecure)}=x`)).toBe('a=1')
+test('every use of a cookie of ours goes no further, and no application sets one', () => {
+  for (const isSecure of [true, false]) {
+    for (const use of COOKIE_USES) {
+      const pair = `${cookieName(use, isSecure)}=x`
+      expect([stripOwnCookies(`a=1; ${pair}`), setsOwnCookie(`${pair}; Path=/`)]).toEqual(['a=1', true])
+    }
+  }
 })
 
 describe('what goes upstream', () => {

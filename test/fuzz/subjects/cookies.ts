@@ -1,5 +1,5 @@
 import {
-  type CookieUse,
+  COOKIE_USES,
   cookieName,
   isOwnCookie,
   readCookie,
@@ -9,9 +9,8 @@ import {
 } from '../../../src/session/cookie.ts'
 import { hold, type Subject, textOf } from '../subject.ts'
 
-const USES: readonly CookieUse[] = ['session', 'login', 'ask', 'rounds', 'owner', 'form', 'guest', 'bound']
 /** Those of which one browser may have several have a suffix; the others are looked for by their name alone. */
-const NAMES = USES.flatMap(use => [cookieName(use, true), cookieName(use, false)])
+const NAMES = COOKIE_USES.flatMap(use => [cookieName(use, true), cookieName(use, false)])
 
 /** A Cookie field, which is a Set-Cookie field for the other half. */
 export const cookies: Subject = {
