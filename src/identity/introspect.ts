@@ -46,9 +46,11 @@ export async function introspectToken(request: IntrospectionRequest): Promise<Ac
   const claims = await ask(request)
   const { active, iss, sub, exp, nbf, iat, token_type: type } = claims
   if (!active || (iss !== undefined && iss !== metadata.issuer) || !isForUs(request, claims)) return null
-  if (type !== undefined && type.toLowerCase() !== 'bearer') return null
+  if (type !== undefined && (typeof type !== 'string' || type.toLowerCase() !== 'bearer')) return null
   if (claims.cnf !== undefined || findOtherKind(claims) !== null) return null
-  if (sub === undefined || sub === '' || sub.length > MAX_SUBJECT_LENGTH || isOwnSubject(sub)) return null
+  if (typeof sub !== 'string' || sub === '' || sub.length > MAX_SUBJECT_LENGTH || isOwnSubject(sub)) return null
+  // A text that is compared with a time is later than any.
+  if (![exp, nbf, iat].every(time => time === undefined || typeof time === 'number')) return null
   const nowS = nowMs / 1000
   if ((exp !== undefined && exp + SKEW_S <= nowS) || (nbf !== undefined && nbf > nowS + SKEW_S)) return null
   const { active: _active, token_type: _type, username: _username, ...rest } = claims
