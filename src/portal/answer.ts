@@ -145,6 +145,14 @@ export function redirectAnswer(status: 302 | 303, location: string, setCookies: 
   return new Response(null, { status, headers })
 }
 
+/** A page that someone reads before they follow a redirect: with all that the redirect tells the browser, but where to go. */
+export function pageBefore({ headers }: Response, page: Response): Response {
+  for (const [name, value] of headers)
+    if (name !== 'location' && name !== 'set-cookie' && !page.headers.has(name)) page.headers.set(name, value)
+  for (const setCookie of headers.getSetCookie()) page.headers.append('set-cookie', setCookie)
+  return page
+}
+
 /**
  * A service worker's script. The worker may act on addresses below `scope` and connects only to this host.
  * Source: Service Workers §4.2.2 (the policy of the script is the worker's), §4.2.3 (Service-Worker-Allowed).

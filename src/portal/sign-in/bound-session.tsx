@@ -16,7 +16,7 @@ import { ALGORITHM } from '../../session/device-proof.ts'
 import type { Sealer } from '../../session/seal.ts'
 import type { Session, Sessions } from '../../session/session.ts'
 import { sessionFacts } from '../../session/session-facts.ts'
-import { jsonAnswer, pageAnswer, redirectAnswer } from '../answer.ts'
+import { jsonAnswer, pageAnswer, pageBefore, redirectAnswer } from '../answer.ts'
 import { isSameOrigin } from '../form.ts'
 import { wordsFor } from '../language.ts'
 import { Acts, NarrowPage } from '../layout/narrow-page.tsx'
@@ -263,11 +263,7 @@ export async function tellUnproven(
       />
     </NarrowPage>
   )
-  const shown = pageAnswer(words, ctx.portal.brand, page, 200)
-  for (const setCookie of answer.headers.getSetCookie()) shown.headers.append('set-cookie', setCookie)
-  const registration = answer.headers.get(REGISTRATION)
-  if (registration !== null) shown.headers.set(REGISTRATION, registration)
-  return shown
+  return pageBefore(answer, pageAnswer(words, ctx.portal.brand, page, 200))
 }
 
 export const REGISTRATION = 'secure-session-registration'

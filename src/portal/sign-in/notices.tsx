@@ -6,7 +6,7 @@ import type { FilePerson } from '../../identity/passwords/users.ts'
 import { prefersPage } from '../../route/page-load.ts'
 import type { Account, Notice } from '../../session/accounts/account.ts'
 import type { Accounts } from '../../session/accounts/accounts.ts'
-import { pageAnswer } from '../answer.ts'
+import { pageAnswer, pageBefore } from '../answer.ts'
 import { wordsFor } from '../language.ts'
 import { Acts, NarrowPage } from '../layout/narrow-page.tsx'
 import { Moment, Said } from '../layout/time.tsx'
@@ -55,9 +55,7 @@ export async function tellNotices(
       />
     </NarrowPage>
   )
-  const shown = pageAnswer(words, ctx.portal.brand, page, 200)
-  for (const setCookie of answer.headers.getSetCookie()) shown.headers.append('set-cookie', setCookie)
-  return shown
+  return pageBefore(answer, pageAnswer(words, ctx.portal.brand, page, 200))
 }
 
 function keyOf({ what, atMs, passkey }: Notice): string {

@@ -2,8 +2,10 @@ import { Database } from 'bun:sqlite'
 import { afterEach, beforeEach, expect, test } from 'bun:test'
 import { join } from 'node:path'
 import { exportJWK, SignJWT } from 'jose'
+import { personOf } from '../../../src/identity/passwords/users.ts'
+import { openSessionState } from '../../../src/process/session-state.ts'
 import { tablesOf } from '../../kit/accounts.ts'
-import { fakeClock, type SettableClock } from '../../kit/clock.ts'
+import { fakeClock, quietPorts, type SettableClock } from '../../kit/clock.ts'
 import { challengeOf, DeviceBrowser, makeDevice } from '../../kit/device.ts'
 import { eventually, type Gate, startGate } from '../../kit/gate.ts'
 import { untilTheEnd } from '../../kit/opened.ts'
@@ -369,6 +371,22 @@ test('an application’s host has one cookie of a session that counts, however o
   using database = new Database(join(gate.folder, 'sallyport.db'), { readonly: true })
   const kept = database.query('SELECT host, until_ms FROM handles WHERE until_ms IS NULL ORDER BY host')
   expect(kept.all()).toEqual([AUTH, ONE].map(host => ({ host, until_ms: null })))
+})
+
+test('a sign-in that tells its user something first binds its session like any other', async () => {
+  const { sessions } = openSessionState(gate.server.config, quietPorts(clock))
+  const provider = gate.server.config.providers.get('people')
+  const person = provider === undefined ? null : personOf(provider, 'ada')
+  if (person === null) throw new Error('ada is in the file')
+  const notice = { what: 'recovery', atMs: clock.now() } as const
+  await sessions.accounts.note(person, before => ({ ...before, notices: [notice] }))
+  await sessions.close()
+  const owner = await comes()
+  const told = await owner.submit(await owner.open(`https://${ONE}/`), { name: 'ada', password: PASSWORD })
+  expect([told.address.host, told.text.includes('A recovery code was used to sign in')]).toEqual([AUTH, true])
+  expect((await owner.register()).status).toBe(200)
+  expect((await owner.follow(told, 'Continue')).address.host).toBe(ONE)
+  expect([await statusAt(owner), await statusAt(await copyOf(owner))]).toEqual([200, 302])
 })
 
 test('API tokens are asked for no device; a portal that requires one lets nobody in without', async () => {
