@@ -4,6 +4,7 @@ import { GateError } from '../base/errors.ts'
 import { GRANTED } from '../identity/identity.ts'
 import type { Grants } from '../session/grants/grants.ts'
 import type { Session, Sessions } from '../session/session.ts'
+import { asShown, shownBy } from '../session/sign-in-claims.ts'
 import { isSamePerson } from './layout/person.ts'
 import type { PortalRequest } from './portal.ts'
 import { usersOf } from './sign-in/user-form.ts'
@@ -41,13 +42,14 @@ export async function adminUntilMs(
 /**
  * The sender of a form, read again once the whole form has arrived. That may take a while, and a user whose session
  * was ended meanwhile must do nothing more. Asks the store, which also knows of sessions that other processes ended.
+ * How and when they signed in is what the sender's own cookie shows: another one of the session may show more.
  *
  * Throws `access.sign_in`.
  */
-export async function stillSignedIn({ describe }: Pick<Sessions, 'describe'>, { id }: Session): Promise<Session> {
-  const entry = await describe(id)
+export async function stillSignedIn({ describe }: Pick<Sessions, 'describe'>, sender: Session): Promise<Session> {
+  const entry = await describe(sender.id)
   if (entry === null) throw new GateError('access.sign_in', 'the session ended before the form was there')
-  return entry.session
+  return asShown(entry.session, shownBy(sender), false)
 }
 
 /**

@@ -2,6 +2,7 @@ import { expect, test } from 'bun:test'
 import type { BrowserLite, Page } from '../../kit/browser/browser-lite.ts'
 import { fakeClock } from '../../kit/clock.ts'
 import {
+  AUTH,
   accept,
   enrol,
   optionsOf,
@@ -123,4 +124,28 @@ test('an invitation that is open ends with what its user changes: whoever has th
   expect((await enrol(other, accepted)).page.response.status).toBe(404)
   expect((await gate.browser().open(link)).response.status).toBe(404)
   expect(namesOf(await ada.open(account(gate)))).toHaveLength(1)
+})
+
+test('a passkey that was shown confirms nothing for another cookie of the session, which was there before', async () => {
+  await using gate = await startPasskeyGate()
+  const { passkey } = await accept(gate.browser(), (await gate.invite('ada')).link)
+  const ada = gate.browser()
+  // As by two tabs at once.
+  const tabs = [await ada.open(account(gate)), await ada.open(account(gate))]
+  const cookies: string[] = []
+  for (const tab of tabs) {
+    ada.forget(AUTH, 'sallyport')
+    const told = await ada.submit(tab, { name: 'ada', password: PASSWORD })
+    expect(told.response.status).toBe(200)
+    cookies.push(ada.cookie(AUTH, 'sallyport') ?? '')
+  }
+  const before = gate.browser()
+  before.plant(AUTH, 'sallyport', cookies[0] ?? '')
+  const login = await ada.open(`${gate.portal}/.sallyport/login?max_age=300&return=/.sallyport/account`)
+  const fresh = await sendPasskey(ada, login, showPasskey(passkey, optionsOf(login), login.address.origin))
+  const page = await before.open(account(gate))
+  expect(page.address.pathname).toBe('/.sallyport/account')
+  const asked = await change(before, page, 'passkey')
+  expect([asked.response.status, asked.html.has('form[data-options]')]).toEqual([403, false])
+  expect((await change(ada, fresh, 'passkey')).html.has('form[data-options]')).toBe(true)
 })
