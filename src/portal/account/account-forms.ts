@@ -41,7 +41,8 @@ export async function takeAccount(ctx: PortalRequest, tools: AccountTools, sende
   const session = await stillSignedIn(tools.sessions, sender)
   const user = ownUser(ctx, session)
   const act = ACTS[form.get('act') ?? '']
-  if (act === undefined) throw new GateError('target.malformed', 'the form says nothing that an account takes')
+  if (act === undefined || (!user.provider.takesPasswords && OF_PASSWORDS.has(act)))
+    throw new GateError('target.malformed', 'the form says nothing that this account takes')
   if (act !== confirmFactor && act !== addPasskey && !(await isConfirmed(ctx, tools, session, user, form))) {
     return answerAccount(ctx, tools, session, { user, told: { kind: 'present' } })
   }
@@ -71,6 +72,9 @@ const ACTS: Readonly<Record<string, ((asked: Asked) => Promise<Response>) | unde
     'passkey-remove': removePasskey,
   },
 )
+
+/** Where there are passkeys alone, nothing is kept that would count once passwords do. */
+const OF_PASSWORDS: ReadonlySet<unknown> = new Set([changePassword, beginFactor, confirmFactor, makeRecovery])
 
 async function changePassword(asked: Asked): Promise<Response> {
   const { ctx, tools, session, user, form } = asked

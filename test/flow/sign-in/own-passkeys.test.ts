@@ -149,3 +149,15 @@ test('a passkey that was shown confirms nothing for another cookie of the sessio
   expect([asked.response.status, asked.html.has('form[data-options]')]).toEqual([403, false])
   expect((await change(ada, fresh, 'passkey')).html.has('form[data-options]')).toBe(true)
 })
+
+test('where there are passkeys alone, a user sets no password, and no second factor of one', async () => {
+  await using gate = await startPasskeyGate({ provider: 'passwords = false' })
+  const ada = gate.browser()
+  await accept(ada, (await gate.invite('ada')).link)
+  const page = await ada.open(account(gate))
+  for (const act of ['password', 'factor', 'factor-code', 'recovery']) {
+    const sent = await ada.submit(page, { act, new: 'chosen by herself', again: 'chosen by herself' }, 'passkey')
+    expect([act, sent.response.status]).toEqual([act, 400])
+  }
+  expect(gate.told('account.changed')).toHaveLength(0)
+})
