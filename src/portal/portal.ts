@@ -93,8 +93,8 @@ export interface PortalRequest {
   readonly compat: CompatRequest | null
   /** This user's roles at this portal, by the current file. */
   rolesOf(session: Session): readonly string[]
-  /** Of each portal with this provider, this one too: the roles that a user has there, by the current file; none for who may not sign in. */
-  rolesByPortal(provider: string): ReadonlyMap<string, (identity: Identity) => readonly string[]>
+  /** Of each portal where users of this provider come in, this one too: the roles that a user has there, by the current file; null: none lets them in. */
+  rolesByPortal(provider: string): ReadonlyMap<string, (identity: Identity) => readonly string[] | null>
   /** Whether this host's application, and so its scripts, may know who the user is. */
   readonly isTold: boolean
   /** What applications and their scripts may know of this user. */

@@ -10,11 +10,12 @@ import { groundOf } from '../../session/accounts/accounts.ts'
 import type { Invitations } from '../../session/accounts/invitations.ts'
 import type { Grants } from '../../session/grants/grants.ts'
 import type { Session } from '../../session/session.ts'
+import { adminUntilMs } from '../admins.ts'
 import { ownPath, portalOrigin } from '../paths.ts'
 import { type AuditTools, askedFacts, type PortalRequest } from '../portal.ts'
 
 interface InviteTools extends AuditTools {
-  readonly sessions: { readonly grants: Pick<Grants, 'of'>; readonly invitations: Invitations }
+  readonly sessions: { readonly grants: Pick<Grants, 'of' | 'list'>; readonly invitations: Invitations }
 }
 
 /** An invitation may take over an account: its maker has signed in within half an hour. */
@@ -33,8 +34,8 @@ export interface MadeInvitation {
 /**
  * Makes a link by which a user of the file creates a passkey.
  *
- * It signs in whoever has it as that user. So its maker has signed in lately (`isRecent`), and has every role of that user for
- * good, at each portal with this file: by a rule of it, or by a grant that does not end.
+ * It signs in whoever has it as that user. So its maker has signed in lately (`isRecent`), is an admin for good, and has
+ * every role of that user for good, at each portal with this file: by a rule of it, or by a grant that does not end.
  *
  * Throws `access.denied`, `session.store`.
  */
@@ -45,6 +46,11 @@ export async function invitePerson(
   whose: Looked,
 ): Promise<MadeInvitation> {
   const { provider, person } = whose
+  // Whoever comes by the link stays that user for good.
+  if ((await adminUntilMs(ctx, tools.sessions.grants, session)) !== null)
+    throw new GateError('access.denied', 'an admin for a limited time cannot invite users', {
+      hint: 'another admin can, or: sallyport user invite',
+    })
   const missing = missingRoles(ctx, tools, session, whose)
   if (missing.length > 0) {
     throw new GateError(
@@ -87,8 +93,8 @@ function asSignedIn({ provider, person, nowMs }: Looked): Identity | null {
 }
 
 /**
- * The roles of a user that this admin does not have, or has for a time alone. Also of other portals with this file: whoever
- * is signed in by an invitation may set a password, which counts there, too.
+ * What a user has and this admin has not, or for a time alone: roles, and the way into a portal that has `members`. Also of
+ * other portals with this file: whoever is signed in by an invitation may set a password, which counts there, too.
  */
 export function missingRoles(
   ctx: PortalRequest,
@@ -101,9 +107,12 @@ export function missingRoles(
   return [...ctx.rolesByPortal(whose.provider.name)].flatMap(([portal, rolesOf]) => {
     const granted = (identity: Identity) => grants.of({ portal, identity }).grants
     const lasting = granted(own).filter(({ untilMs }) => untilMs === null)
-    const has = new Set(rolesOf({ ...own, [GRANTED]: lasting.map(({ role }) => role) }))
-    return rolesOf({ ...theirs, [GRANTED]: granted(theirs).map(({ role }) => role) })
-      .filter(role => !has.has(role))
+    const wanted = rolesOf({ ...theirs, [GRANTED]: granted(theirs).map(({ role }) => role) })
+    if (wanted === null) return []
+    const held = rolesOf({ ...own, [GRANTED]: lasting.map(({ role }) => role) })
+    if (held === null) return [`membership of ${portal}`]
+    return wanted
+      .filter(role => !held.includes(role))
       .map(role => (portal === ctx.portal.name ? role : `${role} of ${portal}`))
   })
 }

@@ -13,7 +13,7 @@ import type { Invitations } from '../../session/accounts/invitations.ts'
 import type { Grants } from '../../session/grants/grants.ts'
 import type { Session, Sessions } from '../../session/session.ts'
 import { menuOf } from '../account/menu.ts'
-import { admitAdmin, hasPeople, stillSignedIn } from '../admins.ts'
+import { adminUntilMs, admitAdmin, hasPeople, stillSignedIn } from '../admins.ts'
 import { jsonAnswer, pageAnswer, redirectAnswer } from '../answer.ts'
 import { type PersonalFormTools, proveForm, readPersonalForm, requireProof } from '../form.ts'
 import { wordsFor } from '../language.ts'
@@ -34,7 +34,7 @@ export interface PeopleTools extends PersonalFormTools, AuditTools {
   readonly trail: { isOfOnePortal(): boolean }
   readonly ports: Pick<Ports, 'now'>
   readonly sessions: Pick<Sessions, 'describe' | 'list'> & {
-    readonly grants: Pick<Grants, 'of'>
+    readonly grants: Pick<Grants, 'of' | 'list'>
     readonly accounts: Accounts
     readonly invitations: Invitations
   }
@@ -123,6 +123,7 @@ async function peopleAnswer(
     return jsonAnswer({ users: shown.map(({ person, passkeys }) => ({ name: person.name, passkeys })) })
   }
   const words = wordsFor(ctx.request, ctx.portal.timezone)
+  const isLasting = (await adminUntilMs(ctx, tools.sessions.grants, session)) === null
   const page = (
     <PeoplePage
       words={words}
@@ -134,8 +135,8 @@ async function peopleAnswer(
       search={search}
       made={made}
       tabs={{ here: 'people', hasFile: tools.trail.isOfOnePortal(), hasPeople: true }}
-      mayInvite={isRecent(session, nowMs)}
-      again={signInAgainAt(ctx, session)}
+      mayInvite={isLasting && isRecent(session, nowMs)}
+      again={isLasting && !isRecent(session, nowMs) ? signInAgainAt(ctx, session) : null}
       proof={await proveForm(ctx, session, tools.seal)}
     />
   )
@@ -177,8 +178,8 @@ interface PeopleView {
   readonly made: MadeInvitation | null
   readonly tabs: Tabs
   readonly mayInvite: boolean
-  /** Where to sign in again. */
-  readonly again: string
+  /** Where to sign in again, where that is missing to invite somebody; else null. */
+  readonly again: string | null
   readonly proof: string
 }
 
@@ -200,7 +201,7 @@ function PeoplePage(props: PeopleView) {
           place={null}
         />
       )}
-      {mayInvite ? null : (
+      {again === null ? null : (
         <p>
           <a class="act" href={again}>
             {own.signInFirst}

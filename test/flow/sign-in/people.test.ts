@@ -3,7 +3,16 @@ import { openSessionState } from '../../../src/process/session-state.ts'
 import type { BrowserLite } from '../../kit/browser/browser-lite.ts'
 import { fakeClock, quietPorts } from '../../kit/clock.ts'
 import { eventually } from '../../kit/gate.ts'
-import { APP, accept, PASSWORD, type PasskeyGate, signInBy, startPasskeyGate, user } from '../../kit/passkey-gate.ts'
+import {
+  APP,
+  AUTH,
+  accept,
+  PASSWORD,
+  type PasskeyGate,
+  signInBy,
+  startPasskeyGate,
+  user,
+} from '../../kit/passkey-gate.ts'
 
 const ROLES = `admin_role = "admin"
 requests = { roles = ["root"] }
@@ -103,6 +112,65 @@ ${ROOT}`
   expect(linkIn((await invite(await signedIn(gate, 'ada'), gate, 'grace')).text)).not.toBe('')
 })
 
+test.each([
+  ['a member of another portal', (who: string) => `providers = ["people"]\nmembers = [{ users = [${who}] }]`],
+  [
+    'of another portal by HTTP Basic',
+    (who: string) => `htpasswd = "users.toml"\nroles.boss = { provider = "htpasswd", users = [${who}] }`,
+  ],
+])('nobody invites who is %s, where they are not', async (_, portal) => {
+  const other = (who: string) => `[portals.office]
+insecure_cookies = true
+${portal(who)}
+[[routes]]
+host = "office.localhost"
+respond = { body = "office" }
+portal = "office"
+allow = "authenticated"
+${portal(who).includes('htpasswd') ? 'passwords = true' : ''}
+${ROOT}`
+  {
+    await using gate = await start({ more: other('"grace"') })
+    const ada = await signedIn(gate, 'ada')
+    const refused = await ada.submit(await ada.open(gate.portal + PEOPLE), { name: 'grace' }, 'ada')
+    expect([refused.response.status, linkIn(refused.text)]).toEqual([403, ''])
+    expect(gate.told('invitation.made')).toHaveLength(0)
+  }
+  await using gate = await start({ more: other('"grace", "ada"') })
+  expect(linkIn((await invite(await signedIn(gate, 'ada'), gate, 'grace')).text)).not.toBe('')
+})
+
+test('an admin for a limited time invites nobody: who comes by the link stays that user for good', async () => {
+  await using gate = await start({
+    users: USERS + user('mary', 'groups = ["users"]'),
+    portal: ROLES.replace('["root"]', '["root", "admin"]'),
+    more: ROOT.replace('["root"]', '["root", "admin"]'),
+  })
+  const grace = await signedIn(gate, 'grace')
+  const { sessions } = openSessionState(gate.server.config, quietPorts({ now: Date.now }))
+  const [entry] = (await sessions.list('home', { after: null, limit: 5 })).entries
+  if (entry === undefined) throw new Error('grace is signed in')
+  const grant = async (forMs: number | null) => {
+    const asked = await sessions.grants.ask(entry.session, { name: 'Grace', role: 'admin', route: 'x', text: '' })
+    if (asked.kind !== 'asked') throw new Error('the role was asked for')
+    await sessions.grants.grant('home', asked.request.id, { forMs, by: 'operator' })
+  }
+  await grant(3_600_000)
+  await eventually(async () => (await grace.visit(gate.portal + PEOPLE)).status === 200, 'the gate has heard of it')
+  const page = await grace.open(gate.portal + PEOPLE)
+  expect([page.html.hasButton('Invite'), page.html.text.includes('Sign in again')]).toEqual([false, false])
+  const { hidden } = (await grace.open(`${gate.portal}/.sallyport/sessions`)).html.form()
+  const body = new URLSearchParams({ proof: hidden.proof ?? '', act: 'invite', name: 'mary' }).toString()
+  const headers = { 'content-type': 'application/x-www-form-urlencoded', 'sec-fetch-site': 'same-origin' }
+  const refused = await grace.visit(gate.portal + PEOPLE, { method: 'POST', body, headers })
+  expect([refused.status, linkIn(await refused.text())]).toEqual([403, ''])
+  await grant(null)
+  await sessions.close()
+  const mayInvite = async () => (await grace.open(gate.portal + PEOPLE)).html.hasButton('Invite')
+  await eventually(mayInvite, 'the gate has heard that it is for good')
+  expect(linkIn((await invite(grace, gate, 'mary')).text)).not.toBe('')
+})
+
 test('a role that was granted for a time makes nobody an equal of who has it for good', async () => {
   await using gate = await start()
   const ada = await signedIn(gate, 'ada')
@@ -132,6 +200,39 @@ test('after half an hour an admin signs in again first', async () => {
   expect([back.address.pathname, gate.told('invitation.made').length]).toEqual([PEOPLE, 0])
   expect(linkIn((await invite(ada, gate, 'grace')).text)).not.toBe('')
 })
+
+test('a cookie from before an admin signed in again is not as fresh as the one after: it invites nobody', async () => {
+  const clock = fakeClock(Date.now())
+  await using gate = await start({ ports: { now: clock.now } })
+  const ada = gate.browser()
+  const before = await twoCookies(ada, gate)
+  const page = await before.open(gate.portal + PEOPLE)
+  clock.advance(31 * 60_000)
+  const login = await ada.open(`${gate.portal}/.sallyport/login?max_age=1800&return=${encodeURIComponent(PEOPLE)}`)
+  await ada.submit(login, { name: 'ada', password: PASSWORD })
+  const made = await before.submit(page, { name: 'grace' }, 'grace')
+  expect([made.address.pathname, linkIn(made.text)]).toEqual(['/.sallyport/login', ''])
+  expect(gate.told('invitation.made')).toHaveLength(0)
+  expect(linkIn((await invite(ada, gate, 'grace')).text)).not.toBe('')
+})
+
+/** Signs a browser in by two tabs at once, so that its session has two cookies; answers another browser with the first. */
+async function twoCookies(browser: BrowserLite, gate: PasskeyGate): Promise<BrowserLite> {
+  const tabs = [
+    await browser.open(`${gate.portal}/.sallyport/login`),
+    await browser.open(`${gate.portal}/.sallyport/login`),
+  ]
+  const cookies: string[] = []
+  for (const tab of tabs) {
+    browser.forget(AUTH, 'sallyport')
+    await browser.submit(tab, { name: 'ada', password: PASSWORD })
+    cookies.push(browser.cookie(AUTH, 'sallyport') ?? '')
+  }
+  const other = gate.browser()
+  other.plant(AUTH, 'sallyport', cookies[0] ?? '')
+  expect((await other.open(`${gate.portal}/.sallyport/sessions`)).html.texts('main li.row')).toHaveLength(1)
+  return other
+}
 
 test('a form of another site, and one without the proof of this session, makes no invitation', async () => {
   await using gate = await start()

@@ -4,6 +4,8 @@ import type { RouteConfig } from '../../../config/resolve/routes.ts'
 import { dataAddress } from '../../../config/values/picture.ts'
 import { vouchedPart } from '../../../identity/claim-trust.ts'
 import type { Identity } from '../../../identity/identity.ts'
+import { passwordIdentity } from '../../../identity/passwords/password.ts'
+import { passwordUsers, userNameOf } from '../../../identity/passwords/users.ts'
 import { decidePolicy } from '../../../policy/policy.ts'
 import { ownPath } from '../../../portal/paths.ts'
 import type {
@@ -154,15 +156,26 @@ function waitingAt(context: RequestContext, portal: GatePortal, host: string, pa
   return { name, picture: isShort && app.icon !== null ? dataAddress(app.icon) : null }
 }
 
-/** The roles of those who may sign in at each portal that has a provider. */
-function rolesByPortal({ snapshot }: RequestContext, provider: string) {
+/**
+ * The roles of users at each portal where those of this provider come in, null for who does not: by the provider, or by
+ * HTTP Basic where the portal has the same file.
+ */
+function rolesByPortal({ snapshot: { allPortals, config } }: RequestContext, provider: string) {
+  const own = config.providers.get(provider)?.users ?? null
   return new Map(
-    snapshot.allPortals
-      .filter(({ config }) => config.providers.includes(provider))
-      .map(({ config, members, rolesOf }) => {
-        const isIn = (identity: Identity) =>
-          config.providers.includes(identity.provider) && (members === null || members(identity) === 'yes')
-        return [config.name, (identity: Identity) => (isIn(identity) ? rolesOf(identity) : [])]
+    allPortals
+      .filter(({ config: { providers, passwords } }) => providers.includes(provider) || passwords !== null)
+      .map(({ config: portal, members, rolesOf }) => {
+        const rolesThere = (identity: Identity) => {
+          const known = portal.providers.includes(identity.provider) ? [identity] : []
+          const name = identity.provider === provider ? userNameOf(identity.subject) : null
+          const entry = name === null ? undefined : portal.passwords?.get(name)
+          const isSame = entry !== undefined && name !== null && entry.mark === own?.entries.get(name)?.mark
+          const byPassword = isSame ? [passwordIdentity(passwordUsers(portal), name, entry)] : []
+          const all = [...known, ...byPassword].filter(one => members === null || members(one) === 'yes')
+          return all.length === 0 ? null : [...new Set(all.flatMap(rolesOf))]
+        }
+        return [portal.name, rolesThere] as const
       }),
   )
 }
