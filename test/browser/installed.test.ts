@@ -107,8 +107,9 @@ test.each(CASES)(
     try {
       const page = await openApp(person, name, '/deep?x=1')
       const kept = await page.evaluate('caches.keys()')
-      await end(person)
+      // First: a browser that just then looks for a newer worker is led on at once, and would come back signed in.
       await forgetAtProvider(person)
+      await end(person)
       await reload(page)
       await page.waitForURL(address => address.origin === stand.providerOrigin)
       await stand.become(page, 'Grace')

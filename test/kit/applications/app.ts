@@ -45,6 +45,8 @@ export async function startApp(handler: AppHandler | string, options: AppOptions
     answer(request, response)
   }
   const server = options.tls === undefined ? createServer(listener) : createSecureServer(options.tls, listener)
+  // By itself it ends a connection after five idle seconds: a POST that comes just then is lost, as it may be with any application.
+  server.keepAliveTimeout = 240_000
   server.on('tlsClientError', () => {})
   server.on(options.tls === undefined ? 'connection' : 'secureConnection', (socket: Socket) => {
     connections++
