@@ -12,6 +12,7 @@ import type { InheritedSockets } from '../server/listen/inherited/sockets.ts'
 import type { AdminSources } from '../server/observe/admin-listener.ts'
 import type { ProcessView } from '../server/observe/process-view.ts'
 import type { BindingTimes } from '../session/bound-sessions.ts'
+import type { SessionTimers } from '../session/maintenance.ts'
 import type { MakeDraft } from '../session/sqlite/replacement.ts'
 import type { CheckApart } from './threads/ask-thread.ts'
 
@@ -46,6 +47,8 @@ export interface ServeOptions {
   readonly stallMemoryBytes?: number
   /** Which bodies go on unseen, for tests: every one that can, or none; those for which there is room when absent. */
   readonly unseen?: 'every' | 'none'
+  /** How often sessions are looked after, for tests; sensible times when absent. */
+  readonly sessionTimers?: Partial<SessionTimers>
   /** How long the proof of a device counts, for tests; sensible times when absent. */
   readonly bindingTimes?: BindingTimes
   /** How long an HTTPS listener with replaced certificates continues. */

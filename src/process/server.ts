@@ -297,6 +297,7 @@ function openState(options: ServeOptions, { first, pool, inForce, current, meter
     keepAuditMs: () => inForce().audit.keepMs,
     auditLines: ports.log,
     isPatient: options.isPatient ?? false,
+    timers: options.sessionTimers,
     bindingTimes: options.bindingTimes,
     gate: { own: { id: `${gate} ${worker?.index ?? 1}`, gate, name: options.name ?? hostname() }, fingerprint },
   })

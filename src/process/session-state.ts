@@ -42,6 +42,8 @@ export interface StateOptions {
   readonly auditLines?: Log
   /** Whether a database is awaited that cannot be opened now, for a disk that is full or broken; absent: that is thrown. */
   readonly isPatient?: boolean
+  /** How often sessions are looked after; sensible times when absent. */
+  readonly timers?: SessionOptions['timers']
   /** How long the proof of a device counts; sensible times when absent. */
   readonly bindingTimes?: BindingTimes | undefined
   /** Who this is to other gates of a server's store, and which file it runs; absent: no gate, as a command is none. */
@@ -85,6 +87,7 @@ export function openSessionState(
     auditLines,
     watch = null,
     isPatient,
+    timers,
     bindingTimes,
     gate,
   } = options
@@ -123,6 +126,7 @@ export function openSessionState(
       limits: limitsOf(config, membersOf(config), usualCacheBytes(config.server.workers)),
       ports,
       audit,
+      timers,
       ...asking,
       ...(bindingTimes === undefined ? {} : { bindingTimes }),
       // One machine alone has a database of SQLite, and its processes follow one file.

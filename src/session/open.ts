@@ -136,7 +136,7 @@ export interface SessionOptions {
   readonly ask?: AskProvider
   /** How to revoke a refresh token that is not needed any more; absent: none is revoked. */
   readonly revoke?: RevokeAtProvider
-  readonly timers?: SessionTimers
+  readonly timers?: Partial<SessionTimers> | undefined
   /** How long a proven device counts as such; sensible times when absent. */
   readonly bindingTimes?: BindingTimes
   /** Who this gate is to others of the same store, and which file it runs; absent: no gate, as a command is none. */
@@ -317,7 +317,7 @@ export function openSessions(options: SessionOptions): OpenSessions {
       endUnstored,
       lookAgain,
     },
-    options.timers ?? DEFAULT_TIMERS,
+    { ...DEFAULT_TIMERS, ...options.timers },
   )
 
   return {

@@ -15,6 +15,7 @@ import { openSessionState } from '../../src/process/session-state.ts'
 import type { CheckApart } from '../../src/process/threads/ask-thread.ts'
 import type { AcmeTimers } from '../../src/server/acme/order.ts'
 import type { BindingTimes } from '../../src/session/bound-sessions.ts'
+import type { SessionTimers } from '../../src/session/maintenance.ts'
 import { patienceMs, quietPorts } from './clock.ts'
 import { temporaryFolder } from './folder.ts'
 import { plant, plantEnvironment, plantingRandom, plantSecretsOf } from './log/planted.ts'
@@ -83,6 +84,8 @@ export interface GateOptions {
   readonly askAgainMs?: number
   /** Files in the gate's folder, by their names. */
   readonly files?: Readonly<Record<string, string>>
+  /** How often sessions are looked after; what other processes did is heard of sooner than by itself. */
+  readonly sessionTimers?: Partial<SessionTimers>
   /** How long the proof of a device counts, and its challenge. */
   readonly bindingTimes?: BindingTimes
   /** How long an HTTPS listener whose certificates were replaced goes on. */
@@ -98,6 +101,9 @@ export interface GateOptions {
   /** How a long file is checked; as any other when absent. */
   readonly checkApart?: CheckApart
 }
+
+/** A fifth of what it is by itself: that is waited for again and again. */
+const WATCH_MS = 100
 
 /** A portal for plain HTTP with a provider that is never asked, for tests that bring their own sessions. */
 export const PORTAL = portalWith('')
@@ -161,6 +167,7 @@ export async function startGate(toml: string, options: GateOptions = {}): Promis
       ...(options.recheckMs === undefined ? {} : { recheckMs: options.recheckMs }),
       ...(options.checkApart === undefined ? {} : { checkApart: options.checkApart }),
       ...(options.acmeTimers === undefined ? {} : { acmeTimers: options.acmeTimers }),
+      sessionTimers: { watchMs: WATCH_MS, ...options.sessionTimers },
       ...(options.bindingTimes === undefined ? {} : { bindingTimes: options.bindingTimes }),
       ...(options.quietMs === undefined ? {} : { quietMs: options.quietMs }),
       ...(options.name === undefined ? {} : { name: options.name }),
