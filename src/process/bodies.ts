@@ -28,7 +28,7 @@ export function openBodies(options: ServeOptions, config: Config, { metrics, cur
   const deadlines = openDeadlines(ports.now)
   const streams = createEventStreams()
   const cutLog = createCutLog(ports.log, deadlines, ports.now)
-  const usualBytes = options.stallMemoryBytes ?? usualStallMemory(config.server.workers)
+  const usualBytes = usualStallMemory(config.server.workers)
   const flows = createFlows({
     deadlines,
     now: ports.now,

@@ -43,8 +43,6 @@ export interface ServeOptions {
   readonly formWaitMs?: number
   /** How soon a password is asked about again that others under way may make room for; a sensible time when absent. */
   readonly askAgainMs?: number
-  /** What `stall_memory` is where the file does not say; a part of what the process may use when absent. */
-  readonly stallMemoryBytes?: number
   /** Which bodies go on unseen, for tests: every one that can, or none; those for which there is room when absent. */
   readonly unseen?: 'every' | 'none'
   /** How often sessions are looked after, for tests; sensible times when absent. */

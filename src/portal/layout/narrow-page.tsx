@@ -105,16 +105,13 @@ export function NarrowPage(props: {
   )
 }
 
-/** Links that are acts, the first one the main one, unless the page has one above. */
-export function Acts(props: {
-  readonly acts: readonly { readonly label: string; readonly address: string }[]
-  readonly hasMain?: boolean
-}) {
-  if (props.acts.length === 0) return null
+/** Links that are acts, the first one the main one. */
+export function Acts({ acts }: { readonly acts: readonly { readonly label: string; readonly address: string }[] }) {
+  if (acts.length === 0) return null
   return (
     <div class="acts">
-      {props.acts.map((act, index) => (
-        <a class={index === 0 && props.hasMain !== true ? 'act main' : 'act'} href={act.address}>
+      {acts.map((act, index) => (
+        <a class={index === 0 ? 'act main' : 'act'} href={act.address}>
           {act.label}
         </a>
       ))}

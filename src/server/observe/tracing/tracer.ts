@@ -136,13 +136,8 @@ export function isAmong(traceId: string, ratio: number): boolean {
 }
 
 /** Runs some work as a span of a trace, until it settles. An error marks the span as failed. */
-export function during<T>(
-  trace: Trace,
-  name: string,
-  work: () => MaybePromise<T>,
-  kind: Kind = 'internal',
-): MaybePromise<T> {
-  const span = trace.open(name, kind)
+export function during<T>(trace: Trace, name: string, work: () => MaybePromise<T>): MaybePromise<T> {
+  const span = trace.open(name, 'internal')
   const fail = (thrown: unknown): never => {
     span.end({}, true)
     throw thrown

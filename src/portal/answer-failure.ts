@@ -1,20 +1,20 @@
-/** Answers a failed step of a sign-in: a page with a way on, or problem details. */
+/** The answer to any error of a page or endpoint of the portal: a page with a way on, or problem details. */
 
-import { type Code, errorFacts, type GateError, toGateError } from '../../base/errors.ts'
-import type { Ports } from '../../base/ports.ts'
-import { prefersPage } from '../../route/page-load.ts'
-import { sessionFacts } from '../../session/session-facts.ts'
-import { type ErrorView, renderErrorPage } from '../error-page.tsx'
-import { wordsFor } from '../language.ts'
-import { isPortalHost, ownPath } from '../paths.ts'
-import { type AuditTools, askedFacts, type PortalRequest } from '../portal.ts'
-import { problemResponse } from '../problem.ts'
-import { sayError, type Words } from '../words/words.ts'
-import type { Destination } from './destination.ts'
-import { FailedSignIn } from './failed-sign-in.ts'
-import { forgetLogins } from './login-loop.ts'
-import { plainHttpActions } from './plain-http.ts'
-import { otherChoices } from './sign-in-page.tsx'
+import { type Code, errorFacts, type GateError, toGateError } from '../base/errors.ts'
+import type { Ports } from '../base/ports.ts'
+import { prefersPage } from '../route/page-load.ts'
+import { sessionFacts } from '../session/session-facts.ts'
+import { type ErrorView, renderErrorPage } from './error-page.tsx'
+import { wordsFor } from './language.ts'
+import { isPortalHost, ownPath } from './paths.ts'
+import { type AuditTools, askedFacts, type PortalRequest } from './portal.ts'
+import { problemResponse } from './problem.ts'
+import type { Destination } from './sign-in/destination.ts'
+import { FailedSignIn } from './sign-in/failed-sign-in.ts'
+import { forgetLogins } from './sign-in/login-loop.ts'
+import { plainHttpActions } from './sign-in/plain-http.ts'
+import { otherChoices } from './sign-in/sign-in-page.tsx'
+import { sayError, type Words } from './words/words.ts'
 
 export interface FailureTools extends AuditTools {
   readonly ports: Pick<Ports, 'log'>
