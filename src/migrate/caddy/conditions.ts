@@ -21,7 +21,6 @@ const ROLE_CLAIMS = ['roles', 'role', 'group', 'realm_access.roles', 'app_metada
 /** The role of a user without a role. */
 const GUEST_ROLES = ['anonymous', 'guest', 'authp/guest']
 
-/** Methods that a pattern may mean. */
 const METHODS = ['DELETE', 'GET', 'HEAD', 'OPTIONS', 'PATCH', 'POST', 'PUT']
 
 /** What to write in place of an expression that no rule says. */
@@ -34,7 +33,6 @@ export interface Asked {
   readonly of: 'provider' | 'gate'
   /** Whether it may hold for no more people than there; else it may hold for no fewer. */
   readonly lets: boolean
-  /** The providers that there are, by their realms. */
   readonly realms: ReadonlyMap<string, string>
   /** The roles that transforms make, as they were called; null where a person's fields make some. */
   readonly roles: readonly string[] | null
@@ -95,7 +93,13 @@ function readHeld(
   if (found === null) return null
   const { texts, arePatterns } = found
   if (ROLE_FIELDS.includes(field)) return readRoles(context, found, asked)
-  if (isEmail) return readEmails(context, found, lets, stated.every(isFoldedExpression))
+  if (isEmail)
+    return readEmails(
+      context,
+      found,
+      lets,
+      stated.every(text => text.startsWith('(?i)')),
+    )
   const values = texts.map(text => spell(context, text))
   switch (field) {
     case 'name':
@@ -168,10 +172,6 @@ function plainAddress(expression: string): string {
   return expression.replace(/^\(\?i\)/, '').replace(/^\^(?:\.|\[\^@\])[+*]@/, '^.*@')
 }
 
-function isFoldedExpression(expression: string): boolean {
-  return expression.startsWith('(?i)')
-}
-
 /** There, case counts, but in an expression that says otherwise. */
 function readEmails(
   context: Context,
@@ -224,7 +224,6 @@ function readRoles(context: Context, { texts, arePatterns }: Texts, { of, lets, 
   }
 }
 
-/** The field that a condition asks for. */
 export function fieldOf(words: readonly string[]): string {
   return words.find(word => !['no', 'match', 'any', ...MANNERS].includes(word)) ?? ''
 }
@@ -241,19 +240,8 @@ export function withRoles(rule: Conditions): readonly Conditions[] {
     ...(Array.isArray(groups) ? statedRoles(textsIn(groups)) : []),
     ...(Array.isArray(patterns) ? statedRolesLike(textsIn(patterns)) : []),
   ]
-  const known = ways.map(way => joined(own, way)).filter(way => way !== null)
+  const known = ways.map(way => allOf([own, way])).filter(way => way !== null)
   return ways.length === 0 || (Array.isArray(groups) && Array.isArray(patterns)) ? [rule] : known
-}
-
-/** Both; null where they ask for one claim in two ways. */
-function joined(one: Conditions, other: Conditions): Conditions | null {
-  const rule: Record<string, Json> = { ...one }
-  for (const [key, value] of Object.entries(other)) {
-    const [before, added] = [tableOf(one[key]), tableOf(value)]
-    if (Object.keys(added).some(name => Object.hasOwn(before, name))) return null
-    rule[key] = isRule(value) ? { ...before, ...added } : value
-  }
-  return rule
 }
 
 function textsIn(list: readonly Json[]): readonly string[] {
@@ -264,15 +252,14 @@ function isFixed(text: string): boolean {
   return !/[{}<>]/.test(text)
 }
 
-/** Several conditions that all have to hold, each of another field, as one rule; null where two of them take the same key. */
+/** Several conditions that all have to hold as one rule; null where two of them ask for the same. */
 export function allOf(conditions: readonly Conditions[]): Conditions | null {
   const rule: Record<string, Json> = {}
-  for (const condition of conditions) {
-    for (const [key, value] of Object.entries(condition)) {
-      const before = rule[key]
-      if (before !== undefined && key !== 'like') return null
-      rule[key] = before === undefined ? value : { ...tableOf(before), ...tableOf(value) }
-    }
+  for (const [key, value] of conditions.flatMap(one => Object.entries(one))) {
+    const [before, added] = [tableOf(rule[key]), tableOf(value)]
+    const isOther = /^(?:claims|like)$/.test(key) && !Object.keys(added).some(name => Object.hasOwn(before, name))
+    if (rule[key] !== undefined && !isOther) return null
+    rule[key] = isRule(value) ? { ...before, ...added } : value
   }
   return rule
 }

@@ -481,11 +481,11 @@ describe('what access lists and transforms ask for', () => {
     portal = {},
   ) => {
     const access_list_rules = rules.map(([conditions, action]) => ({ conditions, action }))
-    const { text, routes } = await made(site({ handle: [GUARD, app('one')] }), {
+    const { text, routes, notes } = await made(site({ handle: [GUARD, app('one')] }), {
       policy: { access_list_rules },
       portal,
     })
-    return { text, allow: /allow = (.*) deny = /.exec(`${routes[0]} deny = `)?.[1]?.replace(/ deny = .*/, '') }
+    return { text, notes, allow: /allow = (.*) deny = /.exec(`${routes[0]} deny = `)?.[1]?.replace(/ deny = .*/, '') }
   }
 
   test('tokens have no realm: a rule that asks for it holds for nobody', async () => {
@@ -505,6 +505,16 @@ describe('what access lists and transforms ask for', () => {
       ] as const
     expect((await allowedBy(rules('allow tag stop'))).text).toContain('deny = [{ roles = ["bad"] }')
     expect((await allowedBy(rules('allow stop'))).text).toContain('deny = [{ all = [{ roles = ["bad"] }, { not = ')
+  })
+
+  test('two conditions about one field both have to hold', async () => {
+    const both = ['prefix match sub a', 'suffix match sub z']
+    const asked = '{ all = [{ like = { sub = ["a*"] } }, { like = { sub = ["*z"] } }] }'
+    expect((await allowedBy([[both, 'allow stop']])).allow).toBe(`[${asked}]`)
+    const user_transformer_configs = [{ matchers: both, actions: ['action add role boss'] }]
+    const { text, notes } = await allowedBy([[['match roles boss'], 'allow']], { user_transformer_configs })
+    expect(text).not.toContain('like = ')
+    expect(notes).toContainEqual(expect.stringContaining('no rule says when this is added (boss)'))
   })
 
   test('words in quotes are one', async () => {
