@@ -2,8 +2,8 @@
 
 import { formatKey, formatToml } from '../config/keys/table.ts'
 import type { Json } from '../config/text/raw.ts'
-import type { Notes, Outcome } from './notes.ts'
-import type { Blanks } from './variables-to-set.ts'
+import type { Notes } from './notes.ts'
+import { type Blanks, STAND_IN_HOST } from './variables-to-set.ts'
 
 /** What every importer is given. */
 export interface Tools {
@@ -13,7 +13,6 @@ export interface Tools {
   readText(path: string): string
 }
 
-/** One `key = value` of the new file; null is left out. */
 export interface Entry {
   readonly key: string
   readonly value: Json
@@ -23,16 +22,13 @@ export interface Entry {
   readonly isByLine?: boolean
 }
 
-/** An entry in one line. */
 export function entry(key: string, value: Json, comment?: string): Entry {
   return comment === undefined ? { key, value } : { key, value, comment }
 }
 
-/** A table of the new file. */
 export interface Section {
   /** `[server]`, `[[routes]]`. */
   readonly title: string
-  /** Said above it. */
   readonly about?: string
   readonly entries: readonly Entry[]
   /** Said below its entries: keys that may be wanted. */
@@ -42,7 +38,6 @@ export interface Section {
 /** A rule of `deny` for everyone, by any address. */
 export const EVERYONE: Json = { networks: ['0.0.0.0/0', '::/0'] }
 
-/** What the line of a closed route says before its reasons. */
 export const CLOSING = 'everyone, until you decide: '
 
 /**
@@ -57,7 +52,6 @@ export function closingEntry(reasons: readonly string[], deny: readonly Json[]):
 /** What an importer makes of a file. */
 export interface Draft {
   readonly sections: readonly Section[]
-  /** What another program needs; null for nothing. */
   readonly beside: BesideFile | null
 }
 
@@ -128,26 +122,29 @@ export function spellPath({ path, isExact }: { readonly path: string; readonly i
   return path === '/' ? null : path
 }
 
-/** What an OpenID provider is asked for, and what to say of it. */
-export interface Scopes {
-  /** Each once, with "openid" among them, unless nothing was named. */
-  readonly list: readonly string[]
-  readonly outcome: Outcome
-  readonly say: string
-}
-
 /**
  * The scopes of an old file, in its order. "openid" may be missing: the old program added it automatically, or did not
  * need an ID token.
  *
  * Source: OpenID Connect Core 1.0 §3.1.2.1 (a request without "openid" is not an OpenID Connect request).
  */
-export function openidScopes(stated: readonly string[]): Scopes {
+export function openidScopes(stated: readonly string[]) {
   const list = [...new Set(stated)]
-  if (list.length === 0 || list.includes('openid')) return { list, outcome: 'kept', say: 'scopes' }
+  if (list.length === 0 || list.includes('openid')) return { list, outcome: 'kept', say: 'scopes' } as const
   return {
     list: ['openid', ...list],
     outcome: 'changed',
     say: 'scopes, with "openid": without it a provider need not name the user',
-  }
+  } as const
+}
+
+const ISSUERS: Readonly<Record<string, string>> = {
+  google: 'https://accounts.google.com',
+  gitlab: 'https://gitlab.com',
+}
+
+/** The issuer of a provider that a file only calls by its name. */
+export function issuerOf(name: string, blanks: Blanks): string {
+  const meaning = 'the provider’s address, as its metadata has it in "issuer"'
+  return ISSUERS[name] ?? blanks.add('OIDC_ISSUER', meaning, `https://${STAND_IN_HOST}`)
 }

@@ -50,7 +50,6 @@ guard of the old one is not carried over, 2 for a wrong command line, or without
   maxPositionals: Number.POSITIVE_INFINITY,
 } as const
 
-/** `sallyport import`: answers the exit code. */
 export async function runImport(argv: readonly string[], io: Io): Promise<number> {
   const end = argv.indexOf('--')
   const parsed = parseArguments(end === -1 ? argv : argv.slice(0, end), USAGE, io)
@@ -62,23 +61,17 @@ export async function runImport(argv: readonly string[], io: Io): Promise<number
     io.stderr(`${message}\n`)
     return code
   }
+  const wrong = (message: string) => fail(message, EXIT.usage)
   if (named.length === 0 && flags.length === 0)
-    return fail(
-      'import needs a file, such as oauth2-proxy.cfg, a Caddyfile or the JSON that Caddy makes of it',
-      EXIT.usage,
-    )
+    return wrong('import needs a file, such as oauth2-proxy.cfg, a Caddyfile or the JSON that Caddy makes of it')
   const kind = KINDS.find(name => name === from)
-  if (from !== undefined && kind === undefined) {
-    return fail(
-      `--from ${from} is not known; there are ${KINDS.slice(0, -1).join(', ')} and ${KINDS.at(-1)}`,
-      EXIT.usage,
-    )
-  }
+  const kinds = `${KINDS.slice(0, -1).join(', ')} and ${KINDS.at(-1)}`
+  if (from !== undefined && kind === undefined) return wrong(`--from ${from} is not known; there are ${kinds}`)
   const texts: OldText[] = []
   let running: OldSetUp['running'] = null
   for (const file of named) {
     const seen = seeNamed(file)
-    if (seen.kind === 'refused' || running !== null) return fail(`${file} ${REFUSED}`, EXIT.usage)
+    if (seen.kind === 'refused' || running !== null) return wrong(`${file} ${REFUSED}`)
     if (seen.kind === 'caddy') {
       running = { url: seen.url, shownAs: file }
       continue
@@ -95,18 +88,12 @@ export async function runImport(argv: readonly string[], io: Io): Promise<number
   const source = await findSource(asked, io.colour.stderr)
   if (!source.ok) return fail(source.why.trimEnd(), source.isUsage === true ? EXIT.usage : EXIT.failed)
   const whence = named.length === 0 ? 'the flags' : named.join(' and ')
-  const made = importFrom(
-    source,
-    { from: whence, host: host ?? null, target: resolve(io.cwd, out ?? 'routes.toml') },
-    io,
-  )
-
-  if (out !== undefined) {
-    // The one beside it first: where that cannot be written, nothing is half done.
-    for (const [path, text] of written(made, out).toReversed()) {
-      const problem = save(resolve(io.cwd, path), path, text, force === true)
-      if (problem !== null) return fail(problem)
-    }
+  const made = importFrom(source, whence, host ?? null, resolve(io.cwd, out ?? 'routes.toml'), io)
+  const files = out === undefined ? [] : filesOf(made, out)
+  // The one beside it first: where that cannot be written, nothing is half done.
+  for (const [path, text] of files.toReversed()) {
+    const problem = save(resolve(io.cwd, path), path, text, force === true)
+    if (problem !== null) return fail(problem)
   }
   const isGood = made.checked.mistakes.length === 0 && !isClosed(made.notes)
   if (json === true) {
@@ -114,32 +101,17 @@ export async function runImport(argv: readonly string[], io: Io): Promise<number
   } else {
     if (out === undefined) io.stdout(made.text)
     io.stderr(renderReport(made, { colour: io.colour.stderr, isVerbose: verbose === true }))
-    if (out !== undefined)
-      io.stderr(
-        `Written to ${written(made, out)
-          .map(([path]) => path)
-          .join(' and ')}. Then: sallyport check ${out}\n`,
-      )
-    if (made.checked.mistakes.length === 0) io.stderr(`${tryText(out ?? 'routes.toml')}\n`)
+    const paths = files.map(([path]) => path).join(' and ')
+    if (out !== undefined) io.stderr(`Written to ${paths}. Then: sallyport check ${out}\n`)
+    const config = out === undefined || out === 'routes.toml' ? '' : ` --config ${out}`
+    const hint = `Try it on the log of what stands there now: sallyport rehearse access.log${config}`
+    if (made.checked.mistakes.length === 0) io.stderr(`${hint}\n`)
   }
   return isGood ? EXIT.ok : EXIT.failed
 }
 
-/** How to see what the new file makes of the requests that the old one has had. */
-function tryText(out: string): string {
-  return `Try it on the log of what stands there now: sallyport rehearse access.log${out === 'routes.toml' ? '' : ` --config ${out}`}`
-}
-
-interface Task {
-  /** The old files, as they were named. */
-  readonly from: string
-  readonly host: string | null
-  /** Where the new file is meant to be. */
-  readonly target: string
-}
-
-/** The new file with its report. */
-function importFrom(source: Source & { readonly ok: true }, { from, host, target }: Task, io: Io) {
+/** `target`: where the new file is meant to be. */
+function importFrom(source: Source & { readonly ok: true }, from: string, host: string | null, target: string, io: Io) {
   const notes = createNotes()
   const blanks = createBlanks()
   const readText = (path: string) => io.readText(resolve(io.cwd, path))
@@ -156,13 +128,9 @@ function importFrom(source: Source & { readonly ok: true }, { from, host, target
   return { from, text: routes, notes: notes.list, checked, beside, shown }
 }
 
-/** What goes where. */
-function written({ text, beside }: Imported, out: string): readonly (readonly [path: string, text: string])[] {
-  if (beside === null) return [[out, text]]
-  return [
-    [out, text],
-    [`${out.replace(/\.toml$/, '')}.${beside.ending}`, beside.text],
-  ]
+function filesOf({ text, beside }: Imported, out: string): readonly (readonly [path: string, text: string])[] {
+  const more = beside === null ? [] : [[`${out.replace(/\.toml$/, '')}.${beside.ending}`, beside.text] as const]
+  return [[out, text], ...more]
 }
 
 /** Answers what went wrong, or null. */

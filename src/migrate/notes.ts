@@ -1,5 +1,7 @@
 /** The notes of an import: what became of each option of the old file. */
 
+/** The notes of an import: what became of each option of the old file. */
+
 /**
  * The result for a part of an imported file. It guarded something and is not carried over, so that no user passes
  * there. Or users will notice the change. Or the operator has to decide about it. Or it means something else now. Or
@@ -19,23 +21,17 @@ export interface Note {
   readonly say: string
 }
 
-/** Collects notes while a file is imported. */
-export interface Notes {
-  readonly list: readonly Note[]
-  /** `file`: which one it is in, where there are several. */
-  add(outcome: Outcome, option: string, line: number | null, say: string, file?: string | null): void
-  /** Does what only tries something out: nothing is noted meanwhile. */
-  quietly<T>(work: () => T): T
-}
+export type Notes = ReturnType<typeof createNotes>
 
-/** No notes yet. The same note for the same line is kept once. */
-export function createNotes(): Notes {
+/** Collects notes while a file is imported: the same note for the same line is kept once. */
+export function createNotes() {
   const list: Note[] = []
   const known = new Set<string>()
   let isQuiet = false
   return {
-    list,
-    quietly(work) {
+    list: list as readonly Note[],
+    /** Does what only tries something out: nothing is noted meanwhile. */
+    quietly<T>(work: () => T): T {
       isQuiet = true
       try {
         return work()
@@ -43,7 +39,8 @@ export function createNotes(): Notes {
         isQuiet = false
       }
     },
-    add(outcome, option, line, say, file = null) {
+    /** `file`: which one it is in, where there are several. */
+    add(outcome: Outcome, option: string, line: number | null, say: string, file: string | null = null) {
       const key = JSON.stringify([option, line, say])
       if (isQuiet || known.has(key)) return
       known.add(key)

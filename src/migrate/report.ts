@@ -29,18 +29,14 @@ export interface Imported {
   readonly beside: BesideFile | null
 }
 
-/** How the report is shown. */
-export interface Look {
-  readonly colour: boolean
-  /** Whether what is carried over is listed too, and not only counted. */
-  readonly isVerbose: boolean
-}
-
 /**
  * The report for people: what those behind the gate notice and what needs a decision comes first, each with its line of the imported
  * file; what is carried over is one line, so that the report is shorter than the file.
  */
-export function renderReport({ from, text, notes, checked, beside }: Imported, { colour, isVerbose }: Look): string {
+export function renderReport(
+  { from, text, notes, checked, beside }: Imported,
+  { colour, isVerbose }: { readonly colour: boolean; readonly isVerbose: boolean },
+): string {
   const strong = (title: string) => (colour ? `\x1b[1m${title}\x1b[0m` : title)
   const block = (title: string, rows: readonly string[]) =>
     rows.length === 0 ? [] : [`${strong(title)}\n${rows.map(row => `${hang(row)}\n`).join('')}`]

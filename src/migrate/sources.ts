@@ -28,16 +28,10 @@ export interface OldSetUp {
   readonly kind: Kind | null
   /** What the texts may name. */
   readText(path: string): string
-  /** What answers for a Caddyfile. */
-  readonly caddy: CaddyHere
+  /** The Caddys of this machine that may be run; `command` is what --caddy says. */
+  readonly caddy: Pick<Adapting, 'cwd' | 'env' | 'installed'> & { readonly command: string | null }
   /** A running Caddy that was named: where it is asked, and how it was written. */
   readonly running: { readonly url: string; readonly shownAs: string } | null
-}
-
-/** The Caddys of this machine that may be run. */
-export interface CaddyHere extends Pick<Adapting, 'cwd' | 'env' | 'installed'> {
-  /** What `--caddy` says. */
-  readonly command: string | null
 }
 
 /** Files that can be read, as what makes the new one; or why they cannot. */

@@ -1,8 +1,9 @@
 /** Variables that the operator has to set for the new file: secrets, and values that the old file did not have. */
 
+/** Variables that the operator has to set for the new file: secrets, and values that the old file did not have. */
+
 /** Something that the new file takes from the environment, since the old one does not say it, or says it in the clear. */
 export interface Blank {
-  /** The variable's name. */
   readonly name: string
   /** The value to set, for an operator who still has the old file. Never the value itself. */
   readonly meaning: string
@@ -10,49 +11,40 @@ export interface Blank {
   readonly standIn: string
 }
 
-/** Collects what is left to be filled in. */
-export interface Blanks {
-  readonly list: readonly Blank[]
-  /** The reference for a new blank, as routes.toml writes it. A name that is taken for something else gets a number. */
-  add(name: string, meaning: string, standIn: string): string
-  /** The reference for a variable that the old file names itself. */
-  variable(name: string, meaning: string, standIn: string): string
-  /** A text of the old file in the spelling of the new one: what is in <angle brackets>, to be filled in there, is a blank here. */
-  literal(text: string): string
-}
+export type Blanks = ReturnType<typeof createBlanks>
 
 /** A reserved host name (RFC 2606 §3), so that a check with it reaches no server. */
 export const STAND_IN_HOST = 'fill-in.example.com'
 
-/** No blanks yet. */
-export function createBlanks(): Blanks {
+/** Collects what is left to be filled in. */
+export function createBlanks() {
   const list: Blank[] = []
-  const blanks: Blanks = {
-    list,
-    add(name, meaning, standIn) {
-      const base = variableName(name)
-      for (let count = 1; ; count++) {
-        const candidate = count === 1 ? base : `${base}_${count}`
-        const taken = list.find(blank => blank.name === candidate)
-        if (taken !== undefined && taken.meaning !== meaning) continue
-        if (taken === undefined) list.push({ name: candidate, meaning, standIn: apart(standIn, list.length) })
-        return `\${${candidate}}`
-      }
-    },
-    variable(name, meaning, standIn) {
+  /** The reference for a new blank, as routes.toml writes it. A name that is taken for something else gets a number. */
+  const add = (name: string, meaning: string, standIn: string): string => {
+    const base = variableName(name)
+    for (let count = 1; ; count++) {
+      const candidate = count === 1 ? base : `${base}_${count}`
+      const taken = list.find(blank => blank.name === candidate)
+      if (taken !== undefined && taken.meaning !== meaning) continue
+      if (taken === undefined) list.push({ name: candidate, meaning, standIn: apart(standIn, list.length) })
+      return `\${${candidate}}`
+    }
+  }
+  return {
+    list: list as readonly Blank[],
+    add,
+    /** The reference for a variable that the old file names itself. */
+    variable(name: string, meaning: string, standIn: string): string {
       if (!list.some(blank => blank.name === name)) list.push({ name, meaning, standIn: apart(standIn, list.length) })
       return `\${${name}}`
     },
-    literal(text) {
-      const escaped = escapeReferences(text)
-      return escaped.replace(/(^|.)<([A-Za-z][A-Za-z0-9 ._-]{0,80})>/g, (_, before: string, name: string) => {
-        const isPort = before === ':'
-        const meaning = `the value of <${name}>`
-        return before + blanks.add(name, meaning, isPort ? '8080' : STAND_IN_HOST)
-      })
-    },
+    /** A text of the old file in the spelling of the new one: what is in <angle brackets>, to be filled in there, is a blank here. */
+    literal: (text: string) =>
+      escapeReferences(text).replace(/(^|.)<([A-Za-z][A-Za-z0-9 ._-]{0,80})>/g, (_, before: string, name: string) => {
+        const standIn = before === ':' ? '8080' : STAND_IN_HOST
+        return before + add(name, `the value of <${name}>`, standIn)
+      }),
   }
-  return blanks
 }
 
 /** Hosts that are to be filled in are different ones. */

@@ -1,5 +1,7 @@
 /** YAML documents of other programs. */
 
+/** YAML documents of other programs. */
+
 /** A node of a YAML document, as far as it matters here: scalars are text. */
 export type Yaml = { readonly line: number } & (
   | { readonly kind: 'text'; readonly text: string }

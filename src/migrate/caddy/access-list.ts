@@ -11,24 +11,13 @@ import { type Conditions, isRule, tablesIn } from './rules.ts'
  */
 type Whom = Conditions | 'everyone' | 'nobody' | 'unclear'
 
-/** A rule of an access list, in its order. */
 export interface ListedRule {
   readonly isAllowed: boolean
   /** Whether nothing after it counts for those it holds for. A denial always is. */
   readonly isFinal: boolean
   readonly whom: Whom
-  /** As it is shown. */
   readonly shown: string
-  /** Whether it asks for a regular expression. */
   readonly hasExpression: boolean
-}
-
-/** The result of an access list; `allow` is empty where it allows no user, or only users that cannot be determined. */
-export interface AccessList {
-  readonly allow: 'authenticated' | readonly Json[]
-  readonly deny: readonly Json[]
-  /** The first denial that would let people in if it were left out; null: there is none. */
-  readonly lost: ListedRule | null
 }
 
 /**
@@ -37,14 +26,17 @@ export interface AccessList {
  * In Caddy a denial is final, and so is an `allow … stop`; any other `allow` counts unless a denial follows. So each
  * denial holds for everyone except users that a final `allow` has allowed before.
  *
+ * `allow` is empty where the list allows no user, or only users that cannot be determined. `lost` is the first denial that would let
+ * people in if it were left out.
+ *
  * Source: go-authcrunch, pkg/acl (read, and compared with its answers: test/recorded).
  */
-export function compileAccessList(rules: readonly ListedRule[]): AccessList {
+export function compileAccessList(rules: readonly ListedRule[]) {
   const allow: Json[] = []
   const deny: Json[] = []
   const passed: Conditions[] = []
   let isOpen = false
-  let lost: ListedRule | null = null
+  let lost = null as ListedRule | null
   for (const rule of rules) {
     const { isAllowed, isFinal, whom } = rule
     if (whom === 'nobody' || (isAllowed && whom === 'unclear')) continue
@@ -63,7 +55,7 @@ export function compileAccessList(rules: readonly ListedRule[]): AccessList {
       break
     }
   }
-  return { allow: isOpen ? 'authenticated' : withoutTwins(allow), deny: withoutTwins(deny), lost }
+  return { allow: isOpen ? ('authenticated' as const) : withoutTwins(allow), deny: withoutTwins(deny), lost }
 }
 
 /** A rule with only roles is their names, and one of alternatives is each of them. */
@@ -74,7 +66,6 @@ function spellAllowed(rule: Conditions): readonly Json[] {
   return Array.isArray(roles) ? roles : [rule]
 }
 
-/** The context for reading a policy's conditions, in allow and deny alike. */
 export type AskedOfPolicy = Pick<Asked, 'realms' | 'roles'> & {
   /** Claims that a provider adds to those of its tokens. */
   readonly userinfo: readonly string[]
@@ -96,7 +87,6 @@ function readAction(words: readonly string[]): { readonly isAny: boolean; readon
   return { isAny, stops }
 }
 
-/** A rule of a policy's `access_list_rules`, by its words. */
 export function readListed(
   context: Context,
   { conditions, action }: { readonly conditions: readonly (readonly string[])[]; readonly action: readonly string[] },

@@ -4,28 +4,23 @@ import { showUnseen } from '../../base/control-characters.ts'
 import { UnreadError } from '../../base/http-client.ts'
 import { ask } from '../../console/network.ts'
 import { type Captured, capture } from '../../console/run-program.ts'
+import type { Note } from '../notes.ts'
+import { isTable, valueAt } from './json.ts'
 
 /** The JSON of a Caddy, from any source; or why there is none. `isUsage`: the command line has to change. */
 export type CaddyJson =
   | { readonly ok: true; readonly json: unknown; readonly said: readonly Said[] }
   | { readonly ok: false; readonly why: string; readonly isUsage: boolean }
 
-/** What has to be known of how it was read. */
-export interface Said {
-  readonly option: string
-  readonly line: number | null
-  readonly say: string
-}
+type Said = Pick<Note, 'option' | 'line' | 'say'>
 
-/** How much of Caddy's JSON is read. */
 export const MOST_BYTES = 50 * 1024 * 1024
 
 /** Whether a text is what `caddy adapt` prints, or an autosave.json. */
 export function isCaddyJson(text: string): boolean {
   if (!/^\s*\{/.test(text)) return false
   try {
-    const json: unknown = JSON.parse(text)
-    return typeof json === 'object' && json !== null && 'apps' in json && typeof json.apps === 'object'
+    return isTable(valueAt(JSON.parse(text), 'apps'))
   } catch {
     return false
   }
@@ -41,13 +36,11 @@ export function parseCaddyJson(text: string, whence: string): CaddyJson {
     return fail('is no JSON: give what "caddy adapt" prints on standard output, without standard error')
   }
   if (json === null) return fail('says null: this Caddy has no configuration loaded')
-  const apps = typeof json === 'object' && 'apps' in json ? json.apps : undefined
-  const http = typeof apps === 'object' && apps !== null && 'http' in apps ? apps.http : undefined
-  if (http === undefined) return fail('has no sites in it: "apps" with "http" is what a Caddy with sites has')
+  if (valueAt(json, 'apps', 'http') === undefined)
+    return fail('has no sites in it: "apps" with "http" is what a Caddy with sites has')
   return { ok: true, json, said: [] }
 }
 
-/** How long a running Caddy has to answer. */
 const ANSWER_MS = 10_000
 
 /** What was named on the command line: a Caddy that runs here, an address that is none, or a file. */
@@ -66,7 +59,6 @@ export function seeNamed(named: string): Named {
   return { kind: host !== '' || /^[a-z][a-z0-9+.-]*:\/\//i.test(named) ? 'refused' : 'file' }
 }
 
-/** What to say of an address that is not asked. */
 export const REFUSED =
   'is not asked: a file, or the API of a Caddy on this machine, as http://localhost:2019 (localhost, 127.0.0.1 or [::1] with its port)'
 
@@ -92,15 +84,12 @@ function codeOf(error: unknown): string {
   return error instanceof Error && 'code' in error && typeof error.code === 'string' ? ` (${error.code})` : ''
 }
 
-/** Where Caddy saves its configuration, at every load. */
 const SAVED = `
   Docker:  docker exec caddy cat /config/caddy/autosave.json > caddy.json
   Debian:  sudo cat /var/lib/caddy/.config/caddy/autosave.json > caddy.json`
 
-/** How long a Caddy may take for a Caddyfile. */
 const PATIENCE_MS = 60_000
 
-/** What is needed to have a Caddyfile adapted. */
 export interface Adapting {
   readonly text: string
   readonly path: string
@@ -110,7 +99,6 @@ export interface Adapting {
   readonly command: readonly string[] | null
   /** The Caddy that is on the PATH; null where there is none. */
   readonly installed: string | null
-  /** What a variable of the environment holds. */
   env(name: string): string | undefined
 }
 
@@ -120,7 +108,6 @@ const RUNS_HERE = /(?:^|\/)(?:sudo|doas|run0|env|nice)$/
 const RUNS_ELSEWHERE =
   /(?:^|\/)(?:docker|docker-compose|podman|nerdctl|kubectl|oc|crictl|ssh|lxc|incus|lxc-attach|machinectl|systemd-nspawn|systemd-run|chroot|nsenter|unshare|flatpak|distrobox|toolbox)$/
 
-/** What a Caddy itself makes of a Caddyfile. */
 export async function adaptCaddyfile(adapting: Adapting): Promise<CaddyJson> {
   const { text, path, shownAs, installed } = adapting
   const command = adapting.command ?? (installed === null ? null : [installed])
@@ -158,8 +145,7 @@ async function run(
     const most = ran.end === 'too late' ? 'has not ended within 60 seconds' : 'has written more than 50 MB'
     return { ok: false, why: `${command.join(' ')} ${most}, and was ended: ${shownAs} is not read`, isUsage: false }
   } catch (error) {
-    const code = error instanceof Error && 'code' in error ? ` (${error.code})` : ''
-    return { ok: false, why: `${command[0]} cannot be run${code}: see what --caddy names`, isUsage: true }
+    return { ok: false, why: `${command[0]} cannot be run${codeOf(error)}: see what --caddy names`, isUsage: true }
   }
 }
 
@@ -240,7 +226,6 @@ function redact(message: string, { text, env }: Adapting): string {
     .reduce((shown, value) => shown.replaceAll(value, '…'), message)
 }
 
-/** How to have the right Caddy say it. */
 const COMMANDS = `Write its JSON into a file, with the Caddy that serves the site, and import that:
   Docker:     docker exec caddy caddy adapt --adapter caddyfile --config /etc/caddy/Caddyfile > caddy.json
   Debian:     sudo cat /var/lib/caddy/.config/caddy/autosave.json > caddy.json

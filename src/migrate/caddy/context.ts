@@ -9,22 +9,16 @@ import type { Table } from './json.ts'
 export interface Context {
   readonly notes: Notes
   readonly blanks: Blanks
-  readonly names: Names
+  readonly names: ReturnType<typeof createNames>
 }
 
-/** Names of the new file for those of the old one. */
-export interface Names {
-  /** The same name for the same text, and another one for any other, within a kind. */
-  of(kind: 'role' | 'provider' | 'portal', text: string): string
-  /** The text of a name that was given. */
-  textOf(kind: 'role' | 'provider' | 'portal', name: string): string
-}
+type Kind = 'role' | 'provider' | 'portal'
 
-/** No names yet. */
-export function createNames(): Names {
+/** Names of the new file for those of the old one: the same for the same text, and another one for any other, within a kind. */
+export function createNames() {
   const given = new Map<string, string>()
   return {
-    of(kind, text) {
+    of(kind: Kind, text: string): string {
       for (let count = 1; ; count++) {
         const plain = kind === 'role' ? roleName(text) : nameFor(text)
         const name = count === 1 ? plain : `${plain}-${count}`
@@ -34,7 +28,8 @@ export function createNames(): Names {
         return name
       }
     },
-    textOf: (kind, name) => given.get(`${kind} ${name}`) ?? name,
+    /** The text of a name that was given. */
+    textOf: (kind: Kind, name: string) => given.get(`${kind} ${name}`) ?? name,
   }
 }
 
@@ -74,7 +69,6 @@ export function noteKeys(
   return isClosed
 }
 
-/** A list with each of its entries once. */
 export function withoutTwins(list: readonly Json[]): readonly Json[] {
   return [...new Map(list.map(one => [JSON.stringify(one), one])).values()]
 }
@@ -90,7 +84,6 @@ function roleName(text: string): string {
   return name === '' ? 'name' : name === 'public' || name === 'authenticated' ? `${name}-role` : name
 }
 
-/** A name as routes.toml allows it for providers and portals. */
 export function nameFor(text: string): string {
   return text.replace(/[^A-Za-z0-9_-]+/g, '-').replace(/^-+|-+$/g, '') || 'name'
 }

@@ -1,19 +1,20 @@
 /** Converts Caddy's JSON to the sections of routes.toml. */
 
+import { formatToml } from '../../config/keys/table.ts'
 import type { Json } from '../../config/text/raw.ts'
 import { closingEntry, type Entry, EVERYONE, type Section, spellPath } from '../draft.ts'
 import { type Context, createNames } from './context.ts'
 import { spellChanges, spellFields, USER_ID } from './fields.ts'
 import { openServer } from './handlers.ts'
 import { type Host, hostsOf } from './hosts.ts'
-import { isTable, type Table, tableOf, tablesOf, textOf, textsOf, valueAt } from './json.ts'
+import { isTable, onlyTexts, type Table, tableOf, tablesOf, textOf, textsOf, valueAt } from './json.ts'
+import { networkOf } from './matchers.ts'
 import { CLAIM_FIELDS, readPolicy } from './policy.ts'
 import { madeRoles, type Portal, readPortal } from './portal.ts'
 import { portalSections } from './portal-sections.ts'
 import { localProvider, readProvider, realmsOf } from './provider.ts'
 import { planRoutes, type RoutePlan } from './route-plan.ts'
-import { serverSection } from './server-section.ts'
-import { readServers, routesIn } from './servers.ts'
+import { readServers, routesIn, type Server } from './servers.ts'
 import type { Served } from './strictest.ts'
 
 /** Every section of the new file, for the JSON that Caddy itself makes of its file. */
@@ -83,7 +84,7 @@ export function convertCaddyJson(tools: Omit<Context, 'names'>, json: unknown): 
     context.notes.add('changed', 'odd paths', null, say)
   }
   const { hosts, listen } = hostsOf(context, http, opened)
-  const plans = hosts.flatMap(host => ofOnePortal(context, planRoutes(context, host, { hosts, portals, policies })))
+  const plans = hosts.flatMap(host => ofOnePortal(context, planRoutes(context, host, { portals, policies })))
   for (const { table } of servers) noteUnmet(context, table, met)
   const taken = new Set<string>()
   const placements = portals.map(portal => ({
@@ -96,7 +97,7 @@ export function convertCaddyJson(tools: Omit<Context, 'names'>, json: unknown): 
   const isCallback = ({ host, path, isExact, served }: RoutePlan) =>
     served === 404 && isExact && callbacks.some(one => one.path === path && one.hosts.includes(host.name))
   return [
-    serverSection(context, http, servers, { listen, asksClients: plans.some(looksAtClients), taken: ownPorts(plans) }),
+    serverSection(context, http, servers, listen, plans),
     ...providers.map(({ section }) => section),
     ...placements.flatMap(({ sections }) => sections),
     ...plans.filter(plan => !isCallback(plan)).map(routeSection),
@@ -121,7 +122,6 @@ const ELSEWHERE: Readonly<Record<string, string>> = {
   sso_providers: 'have applications sign people in at the provider themselves',
 }
 
-/** What is said of the whole, beside sites and people. */
 function noteOptions({ notes }: Context, top: Table, apps: Table, http: Table): void {
   const left = (option: string, say: string) => notes.add('left', option, null, say)
   if (isTable(top.admin) && top.admin.disabled !== true)
@@ -132,13 +132,8 @@ function noteOptions({ notes }: Context, top: Table, apps: Table, http: Table): 
   if (top.logging !== undefined) left('logging', 'one log for all, JSON on standard output; [log] says how and where')
   if (apps.tls !== undefined)
     left('apps.tls', 'write certificates into [tls], or uncomment acme there, with your e-mail address')
-  if (valueAt(apps.security, 'secrets_managers') !== undefined)
-    notes.add(
-      'decide',
-      'secrets_managers',
-      null,
-      'write what takes one by hand: secrets come from the environment (${NAME}) or files (${file:/path})',
-    )
+  const secrets = 'write what takes one by hand: secrets come from the environment (${NAME}) or files (${file:/path})'
+  if (valueAt(apps.security, 'secrets_managers') !== undefined) notes.add('decide', 'secrets_managers', null, secrets)
   if (http.http_port !== undefined) notes.add('kept', 'http_port', null, 'listen in [server]')
   if (http.https_port !== undefined) notes.add('kept', 'https_port', null, 'uncomment listen in [tls]')
 }
@@ -164,7 +159,6 @@ function callbacksOf(portal: Portal, sections: readonly Section[], plans: readon
   return entries.filter(({ key }) => key === 'callback_path').map(({ value }) => ({ path: value, hosts }))
 }
 
-/** Names the handlers to which no request came: something before them answered all. */
 function noteUnmet(context: Context, server: Table, met: ReadonlySet<unknown>): void {
   const routes = tablesOf(server.routes).flatMap(route => routesIn(route, tableOf(server.named_routes)))
   for (const { handle } of routes) {
@@ -238,7 +232,6 @@ function onHost(entry: Entry, { name }: Host): Entry {
   return { ...entry, value: value.replace('{host}', name) }
 }
 
-/** What answers, with what is done to the request for it. */
 function answerEntries(
   { answer, stripPrefix, addPrefix, replaced, requestHeaders }: Served,
   removed: readonly string[],
@@ -258,13 +251,11 @@ function answerEntries(
   ]
 }
 
-/** Whether a route asks where clients come from, and not only for everyone. */
 function looksAtClients({ allow, deny }: RoutePlan): boolean {
   const asked = deny.filter(rule => JSON.stringify(rule) !== JSON.stringify(EVERYONE))
   return JSON.stringify([allow, asked]).includes('"networks"')
 }
 
-/** The ports of applications on this machine, as far as the file names them. */
 function ownPorts(plans: readonly RoutePlan[]): ReadonlySet<string> {
   const upstreams = plans.flatMap(({ served }) =>
     typeof served === 'number' ? [] : served.answer.answer.entries.filter(({ key }) => key === 'upstream'),
@@ -273,7 +264,6 @@ function ownPorts(plans: readonly RoutePlan[]): ReadonlySet<string> {
   return new Set([...found].map(([, port = '']) => port))
 }
 
-/** Fields with what people are called by in its place. */
 function callBy(fields: Readonly<Record<string, string>>, userId: string): Readonly<Record<string, string>> {
   return Object.fromEntries(Object.entries(fields).map(([name, claim]) => [name, claim === USER_ID ? userId : claim]))
 }
@@ -283,4 +273,93 @@ function identity(policy: Json, own: Readonly<Record<string, string>>): Json {
   if (Object.keys(own).length === 0) return policy
   if (policy === 'caddy-security') return { ...CLAIM_FIELDS, ...own }
   return typeof policy === 'object' && policy !== null && !Array.isArray(policy) ? { ...policy, ...own } : own
+}
+
+/** The first that no application has is the one to listen at. */
+const PORTS = ['8080', '8000', '8888', '3080']
+
+/**
+ * `[server]` with `listen`, and the proxy in front where rules ask where clients come from.
+ *
+ * Caddy did TLS automatically. Comments have the same settings, since a proxy may have the ports and certificates now.
+ */
+function serverSection(
+  context: Context,
+  http: Table,
+  servers: readonly Server[],
+  places: readonly string[],
+  plans: readonly RoutePlan[],
+): Section {
+  const asksClients = plans.some(looksAtClients)
+  const taken = ownPorts(plans)
+  const isSecure = servers.some(({ isPlain }) => !isPlain)
+  if (isSecure) {
+    const say =
+      'Caddy made the certificates: uncomment [tls] in the new file, which does too, or name files there (sallyport help https); or keep a TLS proxy in front, named in trusted_proxies'
+    context.notes.add('decide', 'https', null, say)
+  }
+  const port = http.http_port
+  const free = PORTS.find(one => !taken.has(one)) ?? '8080'
+  const at = typeof port === 'number' && port !== 443 && port !== 80 ? String(port) : free
+  const listen = {
+    key: 'listen',
+    value: places.map(place => `${place}:${at}`),
+    comment: isSecure ? 'plain HTTP, behind a TLS proxy; or uncomment [tls]' : 'plain HTTP',
+  }
+  return {
+    title: '[server]',
+    entries: [listen, ...proxiesInFront(context, servers, { isSecure, asksClients })],
+    also: isSecure ? tlsLines(places, http.https_port) : [],
+  }
+}
+
+/** What does the same, at Caddy's port of HTTPS. */
+function tlsLines(places: readonly string[], port: unknown): readonly string[] {
+  return [
+    '[tls]   # as Caddy did: requests to listen above are redirected here, and port 80 of each name has to lead there',
+    `listen = ${formatToml(places.map(place => `${place}:${typeof port === 'number' ? port : 443}`))}`,
+    'acme = { email = "me@example.com" }',
+  ]
+}
+
+/**
+ * The proxies that Caddy believed, and the field in which they say where a client comes from. Everyone has the address of a proxy that is
+ * not named, and a rule about networks may hold for that.
+ */
+function proxiesInFront(
+  { notes, blanks }: Context,
+  servers: readonly Server[],
+  { isSecure, asksClients }: { readonly isSecure: boolean; readonly asksClients: boolean },
+): readonly Entry[] {
+  const stated = servers.map(({ table }) => [
+    valueAt(table.trusted_proxies, 'source') ?? null,
+    valueAt(table.trusted_proxies, 'ranges') ?? null,
+    table.client_ip_headers ?? null,
+  ])
+  const [[source, listed, named] = [null, null, null]] = stated
+  const isSame = stated.every(one => JSON.stringify(one) === JSON.stringify(stated[0]))
+  const known = (onlyTexts(listed) ?? []).map(networkOf)
+  const ranges = isSame && source === 'static' && !known.includes(null) ? [...new Set(known)] : []
+  const headers = isSame ? (onlyTexts(named ?? []) ?? []) : []
+  if (stated.some(([from]) => from !== null) && ranges.length === 0) {
+    const say = 'not the same for all servers, or no list of ranges: write trusted_proxies into [server]'
+    notes.add('decide', 'trusted_proxies', null, say)
+  }
+  if (headers.length > 1 || (!isSame && stated.some(([, , fields]) => fields !== null))) {
+    const say = `write the field that your proxy overwrites as client_address into [server]: until then it is X-Forwarded-For`
+    notes.add('decide', 'client_ip_headers', null, say)
+  }
+  const [header] = headers
+  const isOther = headers.length === 1 && header !== undefined && !/^x-forwarded-for$/i.test(header)
+  const field = isOther
+    ? [{ key: 'client_address', value: header, comment: 'as Caddy had it (client_ip_headers)' }]
+    : []
+  if (ranges.length > 0) {
+    notes.add('kept', 'trusted_proxies', null, 'trusted_proxies in [server]')
+    return [{ key: 'trusted_proxies', value: ranges, comment: 'as Caddy had them' }, ...field]
+  }
+  if (!asksClients || !isSecure) return []
+  const meaning = 'the address that the TLS proxy in front comes from; without one, take trusted_proxies out'
+  const value = [blanks.add('PROXY_ADDRESS', meaning, '10.0.0.2')]
+  return [{ key: 'trusted_proxies', value, comment: 'so that networks in rules see the clients' }, ...field]
 }

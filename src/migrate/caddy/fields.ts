@@ -7,7 +7,6 @@ import { type Context, isDynamic, spell } from './context.ts'
 import { isTable, listOf, tableOf } from './json.ts'
 import { claimFor } from './policy.ts'
 
-/** What is done to one field of an answer. */
 interface FieldChange {
   readonly name: string
   readonly how: 'set' | 'append' | 'remove'
@@ -94,7 +93,6 @@ export interface HeaderChanges {
   readonly remove: readonly string[]
 }
 
-/** What a request has where nothing is said of its fields. */
 export const UNCHANGED: HeaderChanges = { set: {}, append: {}, remove: [] }
 
 /** `response_headers`; null for no changes. */
@@ -104,7 +102,6 @@ export function spellFields(changes: FieldChanges): Json | null {
   return spellChanges({ set: tableOf('set'), append: tableOf('append'), remove: Object.keys(tableOf('remove')) })
 }
 
-/** The same for `request_headers`. */
 export function spellChanges({ set, append, remove }: HeaderChanges): Json | null {
   const changes = {
     ...(Object.keys(set).length > 0 ? { set } : {}),
@@ -117,67 +114,64 @@ export function spellChanges({ set, append, remove }: HeaderChanges): Json | nul
 /** The placeholder for `{http.auth.user.id}`, until the policy of the users is known. */
 export const USER_ID = 'auth.id'
 
-/** Where its changes go. */
-interface UpFields {
-  readonly headers: Record<string, string>
-  readonly set: Record<string, string>
-  readonly append: Record<string, string>
-  readonly removed: string[]
-  readonly entries: Entry[]
+/** What is done to the fields of what goes to an application: `headers` are those with facts about the user. */
+export interface UpFields extends HeaderChanges {
+  readonly headers: Readonly<Record<string, string>>
+  readonly entries: readonly Entry[]
 }
 
 /** Fields that Sallyport writes itself, as Caddy does. */
 const FORWARDING = /^(?:x-forwarded-(?:for|proto|host|port)|x-real-ip|forwarded|via|connection|upgrade)$/i
-export const FORWARDED = 'nothing to write: Sallyport says it itself, and believes only trusted_proxies'
+const FORWARDED = 'nothing to write: Sallyport says it itself, and believes only trusted_proxies'
 /** Fields whose values are not copied. */
 const SECRET = /auth|token|key|secret|cookie|password/i
 
-/** A field of what goes to an application, with a sign for how, and its values; a second value is what the first is replaced by, which is said as little as a placeholder. */
+/**
+ * One more change of what goes to an application: a field with a sign for how, and its values. A second value is what the first is
+ * replaced by, which is said as little as a placeholder.
+ */
 export function readHeaderUp(
   context: Context,
-  name: string,
-  stated: readonly string[],
+  [name = '', first = '', ...more]: readonly string[],
   where: string,
   to: UpFields,
-): void {
+): UpFields {
   const field = name.replace(/^[+?-]/, '')
-  const value = stated.length > 1 ? '{replaced}' : (stated[0] ?? '')
-  const said = (outcome: 'decide' | 'left' | 'kept' | 'changed', say: string) =>
+  const value = more.length > 0 ? '{replaced}' : first
+  const said = (outcome: 'decide' | 'left' | 'kept' | 'changed', say: string, made: UpFields = to): UpFields => {
     context.notes.add(outcome, `${name} in ${where}`, null, say)
-  const changed = name.startsWith('+') ? to.append : to.set
+    return made
+  }
+  const how = name.startsWith('+') ? 'append' : 'set'
+  const changed = (put: string): UpFields => ({ ...to, [how]: { ...to[how], [field]: put } })
+  const removed: UpFields = { ...to, remove: [...new Set([...to.remove, field])] }
   const user = /^\{http\.auth\.user\.([^}]+)\}$/.exec(value)?.[1]
   const claim = user === undefined ? null : user === 'id' ? USER_ID : claimFor(user)
   if (/^host$/i.test(name)) {
     const isUpstreams = /^\{(?:upstream_hostport|http\.reverse_proxy\.upstream\.hostport)\}$/.test(value)
-    if (isUpstreams) to.entries.push({ key: 'host_header', value: 'upstream' })
-    else if (!value.includes('{')) to.entries.push({ key: 'host_header', value })
-    said('kept', isUpstreams || !value.includes('{') ? 'host_header' : 'the Host that the client asked for')
-  } else if (/^x-real-ip$/i.test(field))
-    said('changed', 'not sent, and a client’s neither: X-Forwarded-For says where a client comes from')
-  else if (FORWARDING.test(field)) said('kept', FORWARDED)
-  else if (claim !== null) {
-    to.headers[field] = claim
-    said('kept', 'headers of the route')
-  } else if (isOwn(field)) {
-    const isRemoval = name.startsWith('-')
-    said(isRemoval ? 'kept' : 'decide', isRemoval ? OWN : 'name it in headers of the route: only headers send the user')
-  } else if (name.startsWith('-')) {
-    to.removed.push(field)
-    said('kept', 'request_headers')
-  } else if (value.includes('{') && !/^\{env\.\w+\}$/.test(value)) {
-    // The route overwrote this field, so a client could set it now.
-    to.removed.push(field)
-    said(
-      'decide',
-      'write it as request_headers = { set = … }, with {host}, {path}, {email} and the like; a client’s is removed',
-    )
-  } else if (SECRET.test(name) && !value.includes('{')) {
-    changed[field] = context.blanks.add(`HEADER_${field}`, `what ${where} says for it`, 'fill-in')
-    said('kept', 'request_headers, from the environment: it may be a secret')
-  } else {
-    changed[field] = spell(context, value)
-    said('kept', 'request_headers')
+    if (!isUpstreams && value.includes('{')) return said('kept', 'the Host that the client asked for')
+    const entry = { key: 'host_header', value: isUpstreams ? 'upstream' : value }
+    return said('kept', 'host_header', { ...to, entries: [...to.entries, entry] })
   }
+  if (/^x-real-ip$/i.test(field))
+    return said('changed', 'not sent, and a client’s neither: X-Forwarded-For says where a client comes from')
+  if (FORWARDING.test(field)) return said('kept', FORWARDED)
+  if (claim !== null) return said('kept', 'headers of the route', { ...to, headers: { ...to.headers, [field]: claim } })
+  const isRemoval = name.startsWith('-')
+  if (isOwn(field)) {
+    const say = isRemoval ? OWN : 'name it in headers of the route: only headers send the user'
+    return said(isRemoval ? 'kept' : 'decide', say)
+  }
+  if (isRemoval) return said('kept', 'request_headers', removed)
+  if (value.includes('{') && !/^\{env\.\w+\}$/.test(value)) {
+    // The route overwrote this field, so a client could set it now.
+    const say =
+      'write it as request_headers = { set = … }, with {host}, {path}, {email} and the like; a client’s is removed'
+    return said('decide', say, removed)
+  }
+  if (!SECRET.test(name) || value.includes('{')) return said('kept', 'request_headers', changed(spell(context, value)))
+  const blank = context.blanks.add(`HEADER_${field}`, `what ${where} says for it`, 'fill-in')
+  return said('kept', 'request_headers, from the environment: it may be a secret', changed(blank))
 }
 
 /** Fields that say who the user is, or that a connection needs: a route changes none of them. */
@@ -186,7 +180,7 @@ export function isOwn(field: string): boolean {
   return OWNED.test(folded) || IDENTITY.test(folded)
 }
 
-export const OWN = 'nothing to write: no client may send it, and only headers send the user to an application'
+const OWN = 'nothing to write: no client may send it, and only headers send the user to an application'
 
 /** Whether it takes out several fields by one pattern, which may be what an application relies on. */
 export function isGuarding([name = '']: readonly string[]): boolean {

@@ -19,7 +19,6 @@ import { bypassTest, joinTests } from './patterns.ts'
 import { type RouteAnswer, readReverseProxy } from './reverse-proxy.ts'
 import { boundaryOf, isBelow, type RoutePlace } from './route-place.ts'
 import { ALWAYS, anyOf, sayRequests, type Test } from './rules.ts'
-
 import { MAX_DEPTH } from './servers.ts'
 import { readFileServer, readStaticResponse } from './static-answers.ts'
 import { withMap, withVars } from './variables.ts'
@@ -27,7 +26,6 @@ import { withMap, withVars } from './variables.ts'
 /** The fates of the requests for a place at a server, as its handlers meet them; `closed`: why nobody gets anything there. */
 export type ServerWalk = (place: RoutePlace, closed: string | null) => readonly Outcome[]
 
-/** What a walk knows of the server. */
 export interface Served {
   readonly routes: unknown
   readonly named: Table
@@ -44,7 +42,6 @@ interface Spot {
   readonly depth: number
 }
 
-/** What a handler does to a request: it answers, or lets it go on (null). */
 type Step = (handler: Table, request: Followed, where: string, spot: Spot) => End | null
 
 /** Walks beyond these are not followed for a place; once they are too many for one place of a host, a few are tried for its others. */
@@ -237,7 +234,6 @@ export function openServer(context: Context, { routes, named, peers, bypassed, m
     return { kind: 'answer', answer: made, name: String(handler.handler), where }
   }
 
-  /** Files that are served before the next handlers. */
   function servesFirst(way: Way, { server, endings }: FilesFirst, spot: Spot): null {
     met.add(server)
     const where = `file_server at ${spot.at}`
@@ -299,24 +295,18 @@ export function openServer(context: Context, { routes, named, peers, bypassed, m
     if (odd !== null) return closing(`${odd} in ${where}`, 'headers', way)
     if (handler.response !== undefined)
       way.fields = joinChanges(way.fields, readFields(context, where, handler.response))
-    const { set, append, remove } = way.requestHeaders
-    const to = {
-      headers: { ...way.identity },
-      set: { ...set },
-      append: { ...append },
-      removed: [...remove],
-      entries: [],
-    }
-    for (const [name = '', ...values] of fieldLines(handler.request)) {
-      const field = name.replace(/^[-+]/, '')
+    for (const line of fieldLines(handler.request)) {
+      const field = (line[0] ?? '').replace(/^[-+]/, '')
       const shown = `${field} in ${where}`
       if (field.includes('*') || /^host$/i.test(field)) closing(shown, 'headers', way)
       // What a policy asks for may be in these.
       else if (/^(?:cookie|authorization|x-api-key|x-auth-realm)$/i.test(field)) way.hidden ??= shown
-      if (!field.includes('*')) readHeaderUp(context, name, values, where, to)
+      if (field.includes('*')) continue
+      const before = { ...way.requestHeaders, headers: way.identity, entries: [] }
+      const { headers, entries: _, ...changes } = readHeaderUp(context, line, where, before)
+      way.identity = headers
+      way.requestHeaders = changes
     }
-    way.identity = to.headers
-    way.requestHeaders = { set: to.set, append: to.append, remove: [...new Set(to.removed)] }
     return null
   }
 
@@ -453,7 +443,6 @@ function nothing(way: Way): End {
   return { kind: 'answer', answer: first.answer, name: 'file_server', where: first.where }
 }
 
-/** Files that come first, and what may be left out of their names. */
 interface FilesFirst {
   readonly server: Table
   readonly endings: readonly string[]

@@ -12,20 +12,19 @@ import {
   hostsOfRoute,
   isForAny,
   isUnder,
+  listsIn,
   MAX_DEPTH,
   patternsIn,
   routesIn,
   type Server,
 } from './servers.ts'
 
-/** A server whose routes can be walked. */
-export interface OpenServer {
+interface OpenServer {
   readonly server: Server
   readonly walk: ServerWalk
 }
 
-/** Where a portal is. */
-export interface Placement {
+interface Placement {
   readonly portal: string
   readonly paths: readonly string[]
   /** Paths of which all that is below is the portal's; an empty one is the whole host. */
@@ -33,26 +32,10 @@ export interface Placement {
 }
 
 /** A host with the servers that have it. */
-export interface Host {
-  /** As Caddy's matchers have it; a star for any that is named nowhere. */
-  readonly is: string
-  readonly name: string
-  /** Whether people come by plain HTTP. */
-  readonly isPlain: boolean
-  readonly servers: readonly OpenServer[]
-  /** Why no user may pass there, for all of its content; null for most. */
-  readonly closed: string | null
-  readonly placements: readonly Placement[]
-  /** Path patterns that separate its requests. */
-  readonly patterns: readonly string[]
-}
+export type Host = ReturnType<typeof hostsOf>['hosts'][number]
 
 /** Every host, with its servers: those that name it, and those with a wildcard above it in which a matcher names it. */
-export function hostsOf(
-  context: Context,
-  http: Table,
-  opened: readonly OpenServer[],
-): { readonly hosts: readonly Host[]; readonly listen: readonly string[] } {
+export function hostsOf(context: Context, http: Table, opened: readonly OpenServer[]) {
   const servers = opened.map(({ server }) => server)
   const { listen, closedAt } = boundPlaces(context, servers)
   const found = new Map<string, OpenServer[]>()
@@ -61,7 +44,7 @@ export function hostsOf(
   }
   const usual = [String(http.http_port ?? 80), String(http.https_port ?? 443)]
   const isMixed = new Set(servers.map(({ port }) => (usual.includes(port ?? '') ? 'usual' : port))).size > 1
-  const hosts = [...found].flatMap(([is, own]): readonly Host[] => {
+  const hosts = [...found].flatMap(([is, own]) => {
     if (is.includes('*') && !/^\*\.[^*]+$/.test(is) && is !== '*') {
       const say = 'a route’s host has one star, at its beginning: this host stays closed'
       context.notes.add('closed', is, null, say)
@@ -90,10 +73,12 @@ export function hostsOf(
     const bound = used.map(({ server }) => closedAt(server)).find(why => why !== null)
     return [
       {
+        /** As Caddy's matchers have it; a star for any that is named nowhere. */
         is,
         name: nameOf(context, is),
         isPlain,
         servers: used,
+        /** Why no user may pass there, for all of its content; null for most. */
         closed: bound ?? certificate ?? (elsewhere === null ? null : `port ${elsewhere}`),
         placements: used.flatMap(({ server }) => placementsAt(is, server)),
         patterns: used.flatMap(({ server }) => patternsIn(routesFor(is, server), tableOf(server.table.named_routes))),
@@ -103,7 +88,6 @@ export function hostsOf(
   return { hosts, listen }
 }
 
-/** What may become of a host's requests for a place. */
 export function outcomesAt({ servers, closed }: Host, place: RoutePlace): readonly Outcome[] {
   return servers.flatMap(({ server, walk }) => {
     const why = server.closed ?? closed
@@ -135,29 +119,24 @@ function namesOf({ table }: Server): readonly string[] {
   return [...names]
 }
 
-/** The routes that may be for a host. */
 function routesFor(host: string, { table }: Server): readonly Table[] {
   return tablesOf(table.routes).filter(
     route => isForAny(route.match) || hostsOfRoute(route).some(name => name === host || isUnder(host, name)),
   )
 }
 
-/** Where portals are at a host of a server. */
 function placementsAt(host: string, { table }: Server): readonly Placement[] {
   const named = tableOf(table.named_routes)
   const find = (routes: readonly Table[], around: Omit<Placement, 'portal'>, depth: number): readonly Placement[] =>
-    depth > MAX_DEPTH
-      ? []
-      : routes.flatMap(route => {
-          const here = narrow(route.match, around, host)
-          if (here === null) return []
-          return tablesOf(route.handle).flatMap(handler => {
-            if (handler.handler === 'authenticator') return [{ portal: textOf(handler.portal_name) ?? '', ...here }]
-            if (handler.handler === 'invoke')
-              return find(tablesOf([named[textOf(handler.name) ?? '']]), here, depth + 1)
-            return handler.handler === 'subroute' ? find(tablesOf(handler.routes), here, depth + 1) : []
-          })
-        })
+    routes.flatMap(route => {
+      const here = narrow(route.match, around, host)
+      if (here === null || depth > MAX_DEPTH) return []
+      const own = tablesOf(route.handle).filter(({ handler }) => handler === 'authenticator')
+      return [
+        ...own.map(({ portal_name: portal }) => ({ portal: textOf(portal) ?? '', ...here })),
+        ...listsIn(route, named).flatMap(list => find(list, here, depth + 1)),
+      ]
+    })
   return find(tablesOf(table.routes), { paths: [''], whole: [''] }, 0)
 }
 

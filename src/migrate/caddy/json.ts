@@ -3,7 +3,6 @@
 /** An object of Caddy's JSON. */
 export type Table = Readonly<Record<string, unknown>>
 
-/** Whether a value is an object. */
 export function isTable(value: unknown): value is Table {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
@@ -23,17 +22,14 @@ export function listOf(value: unknown): readonly unknown[] {
   return Array.isArray(value) ? value : []
 }
 
-/** The objects of a list. */
 export function tablesOf(value: unknown): readonly Table[] {
   return listOf(value).filter(isTable)
 }
 
-/** A text; null for anything else. */
 export function textOf(value: unknown): string | null {
   return typeof value === 'string' ? value : null
 }
 
-/** The texts of a list. */
 export function textsOf(value: unknown): readonly string[] {
   return listOf(value).filter(one => typeof one === 'string')
 }

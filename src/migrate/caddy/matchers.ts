@@ -2,11 +2,10 @@
 
 import type { Json } from '../../config/text/raw.ts'
 import { parseNetwork } from '../../config/values/listen.ts'
-import { readExpression } from './expression.ts'
 import { isOwn } from './fields.ts'
 import { isTable, listOf, onlyTexts, type Table, tableOf, textOf, textsOf, valueAt } from './json.ts'
-import { expressionTest } from './patterns.ts'
-import { ALWAYS, anyOf, NEVER, type Test, UNKNOWN } from './rules.ts'
+import { bypassTest, expressionTest } from './patterns.ts'
+import { ALWAYS, anyOf, leavesOf, NEVER, type Test, UNKNOWN } from './rules.ts'
 import { namedTest } from './variables.ts'
 
 /** Whether the address that a matcher of each name asks for is the client's, as rules know it. */
@@ -24,7 +23,6 @@ export function readMatch(match: unknown, peers: Peers, isSite: boolean): Test {
   return anyOf([first, ...others])
 }
 
-/** All matchers of a set have to hold. */
 function readSet(set: unknown, peers: Peers, isSite: boolean): Test {
   if (!isTable(set)) return UNKNOWN
   const parts = Object.entries(set).map(([name, value]) => readOne(name, value, peers, isSite))
@@ -56,9 +54,9 @@ function readOne(name: string, value: unknown, peers: Peers, isSite: boolean): T
     case 'protocol':
       return value === 'https' || value === 'http' ? { kind: 'protocol', isSecure: value === 'https' } : UNKNOWN
     case 'header':
-      return readFields(value, headerPattern, 'headers')
+      return readFields(value, 'headers')
     case 'query':
-      return isTable(value) && Object.keys(value).length > 0 ? readFields(value, queryPattern, 'query') : UNKNOWN
+      return isTable(value) && Object.keys(value).length > 0 ? readFields(value, 'query') : UNKNOWN
     case 'remote_ip':
     case 'client_ip': {
       const ranges = onlyTexts(valueAt(value, 'ranges')) ?? []
@@ -97,11 +95,7 @@ export function networkOf(range: string): string | null {
 }
 
 /** `header` and `query`: each name has to be there, with one of its values. */
-function readFields(
-  value: unknown,
-  patternOf: (name: string, text: string) => string | null,
-  key: 'headers' | 'query',
-): Test {
+function readFields(value: unknown, key: 'headers' | 'query'): Test {
   if (!isTable(value)) return UNKNOWN
   if (key === 'headers' && saysPlain(value)) return { kind: 'unknown', by: 'x-forwarded-proto' }
   const parts = Object.entries(value).map(([name, stated]): Test => {
@@ -114,9 +108,9 @@ function readFields(
     const texts = onlyTexts(stated)
     if (texts === null) return UNKNOWN
     if (texts.length === 0) return key === 'headers' ? rule(['*']) : UNKNOWN
-    const patterns = texts.map(text => patternOf(name, text))
-    const known = patterns.filter(pattern => pattern !== null)
-    return known.length === patterns.length ? rule(known) : UNKNOWN
+    // A star at an end is anything at all, any other a star; in a query a single one alone matches everything.
+    const isOdd = (text: string) => (key === 'headers' ? text.slice(1, -1).includes('*') : /.\*|\*./.test(text))
+    return texts.every(text => /^[\x20-\x7a\x7c\x7e]+$/.test(text) && !isOdd(text)) ? rule(texts) : UNKNOWN
   })
   const [only] = parts
   return only !== undefined && parts.length === 1 ? only : { kind: 'all', parts }
@@ -128,31 +122,14 @@ function saysPlain(fields: Table): boolean {
   return others.length === 0 && /^x-forwarded-proto$/i.test(name) && textsOf(values).join() === 'http'
 }
 
-/** A star at an end is anything at all; any other is a star. */
-function headerPattern(_: string, text: string): string | null {
-  return /[{}]/.test(text) || text.slice(1, -1).includes('*') || !/^[\x20-\x7e]+$/.test(text) ? null : text
-}
-
-/** A single star matches everything. */
-function queryPattern(_: string, text: string): string | null {
-  return /[{}]/.test(text) || (text.includes('*') && text !== '*') || !/^[\x20-\x7e]+$/.test(text) ? null : text
-}
-
 /** Hosts do not heed case, and names of variables do. */
 export function lowerHost(name: string): string {
   return name.includes('{') ? name : name.toLowerCase()
 }
 
-/** What matchers choose by, in all of their sets, whether they hold or not. */
-export interface Chosen {
-  readonly hosts: readonly string[]
-  /** Patterns of Caddy's path matcher. */
-  readonly paths: readonly string[]
-}
-
 /** The hosts and paths that `match` names anywhere. */
-export function chosenBy(match: unknown): Chosen {
-  const tests = partsOf(readMatch(match, { remote_ip: false, client_ip: false }, false))
+export function chosenBy(match: unknown) {
+  const tests = leavesOf(readMatch(match, { remote_ip: false, client_ip: false }, false))
   return {
     hosts: tests.flatMap(test => (test.kind === 'host' ? test.names : [])),
     paths: tests.flatMap(test => {
@@ -162,13 +139,6 @@ export function chosenBy(match: unknown): Chosen {
   }
 }
 
-/** A test, and all that are in it. */
-function partsOf(test: Test): readonly Test[] {
-  if (test.kind === 'all') return test.parts.flatMap(partsOf)
-  return test.kind === 'not' ? partsOf(test.part) : [test]
-}
-
-/** `match` in a few words for the report. */
 export function sayMatch(match: unknown): string {
   const [set] = listOf(match)
   const paths = textsOf(valueAt(set, 'path'))
@@ -180,4 +150,75 @@ export function sayMatch(match: unknown): string {
         .map(name => `[${name}]`)
         .join(' ')
     : ''
+}
+
+const TEXT = String.raw`(?:"(?:[^"\\]|\\["\\])*"|'[^'\\]*'|\x60[^\x60]*\x60)`
+const TEXTS = String.raw`(${TEXT}(?:\s*,\s*${TEXT})*)?`
+const ENTRY = String.raw`${TEXT}\s*:\s*(?:${TEXT}|\[\s*${TEXTS}\s*\])`
+const FORMS = {
+  compared: new RegExp(String.raw`^\s*(\{[a-z][\w.-]*\})\s*([!=]=)\s*(${TEXT})`, 'i'),
+  called: new RegExp(String.raw`^\s*([a-z_]+)\s*\(\s*${TEXTS}\s*\)`, 'i'),
+  withFields: new RegExp(String.raw`^\s*(header|query)\s*\(\s*\{\s*(${ENTRY}(?:\s*,\s*${ENTRY})*)?\s*\}\s*\)`),
+}
+
+/** Texts without their quotes. */
+function textsIn(list: string | undefined): readonly string[] {
+  return (list?.match(new RegExp(TEXT, 'g')) ?? []).map(quoted => {
+    const text = quoted.slice(1, -1)
+    return quoted.startsWith('"') ? text.replace(/\\(.)/g, '$1') : text
+  })
+}
+
+/**
+ * An expression of CEL, as far as it calls matchers or compares a name of the file, with `&&`, `||`, `!` and brackets; unknown for any
+ * other. `readOne` reads a matcher by its name.
+ */
+function readExpression(text: string, readOne: (name: string, value: unknown) => Test): Test {
+  let rest = text
+  let isRead = true
+  const take = (form: RegExp): readonly (string | undefined)[] | null => {
+    const found = form.exec(rest)
+    rest = rest.slice(found?.[0].length ?? 0)
+    return found
+  }
+  const several = (sign: RegExp, one: () => Test): readonly Test[] => {
+    const parts = [one()]
+    while (take(sign) !== null) parts.push(one())
+    return parts
+  }
+  const either = (): Test => anyOf(several(/^\s*\|\|/, both))
+  const both = (): Test => ({ kind: 'all', parts: several(/^\s*&&/, single) })
+  const single = (): Test => {
+    if (take(/^\s*!/) !== null) return { kind: 'not', part: single() }
+    if (take(/^\s*\(/) !== null) {
+      const inner = either()
+      isRead &&= take(/^\s*\)/) !== null
+      return inner
+    }
+    const [, placeholder, sign, other] = take(FORMS.compared) ?? []
+    if (placeholder !== undefined) {
+      const test = compare(placeholder, textsIn(other)[0] ?? '', readOne)
+      return sign === '==' ? test : { kind: 'not', part: test }
+    }
+    const [, table, entries] = take(FORMS.withFields) ?? []
+    if (table !== undefined) {
+      const asked = (entries ?? '').match(new RegExp(ENTRY, 'g')) ?? []
+      return readOne(table, Object.fromEntries(asked.map(textsIn).map(([name = '', ...values]) => [name, values])))
+    }
+    const [, name, list] = take(FORMS.called) ?? []
+    const texts = textsIn(list)
+    isRead &&= name !== undefined
+    if (name === 'path_regexp') return readOne(name, { pattern: texts.at(-1) })
+    if (name === 'remote_ip' || name === 'client_ip') return readOne(name, { ranges: texts })
+    return /^(?:path|method|host)$/.test(name ?? '') && texts.length > 0 ? readOne(name ?? '', texts) : UNKNOWN
+  }
+  const test = either()
+  return isRead && rest.trim() === '' ? test : UNKNOWN
+}
+
+function compare(name: string, text: string, readOne: (name: string, value: unknown) => Test): Test {
+  if (name === '{http.request.method}') return readOne('method', [text])
+  if (name === '{http.request.host}') return readOne('host', [text])
+  if (name === '{http.request.uri.path}') return bypassTest('exact', text)
+  return namedTest(name, [text])
 }

@@ -1,8 +1,8 @@
 /** What becomes of requests on their way through handlers: who guards them, what changes them, how they end. */
 
-import { type FieldChanges, type HeaderChanges, NO_CHANGES, UNCHANGED } from './fields.ts'
+import { NO_CHANGES, UNCHANGED } from './fields.ts'
 import type { RouteAnswer } from './reverse-proxy.ts'
-import { isBelow, judge, type RoutePlace, spellRule, type Verdict } from './route-place.ts'
+import { isBelow, judge, type RoutePlace, type Ruled, spellRule, type Verdict } from './route-place.ts'
 import { type Conditions, leavesOf, type Test } from './rules.ts'
 import { type Names, resolveNames } from './variables.ts'
 
@@ -15,44 +15,42 @@ export interface Guard {
   readonly isMoved: boolean
 }
 
-/** What a rule says of the requests that go one way, or the contrary of it. */
-export interface Literal {
-  readonly rule: Conditions
-  readonly isHeld: boolean
-}
-
 /** What has been done to a request, or is known of it, until somebody answers it. */
-export interface Way {
+export class Way {
   readonly place: RoutePlace
   /** What rules say of it, by their text. */
-  literals: ReadonlyMap<string, Literal>
-  guards: readonly Guard[]
+  literals: ReadonlyMap<string, Ruled> = new Map()
+  guards: readonly Guard[] = []
   /** Guards of it that are not carried over: no user may pass. */
-  closed: readonly string[]
-  stripPrefix: string | null
-  addPrefix: string | null
+  closed: readonly string[] = []
+  stripPrefix: string | null = null
+  addPrefix: string | null = null
   /** One folder's name for another, anywhere in its path; `isFirst`: the first one is such a folder. */
-  replaced: { readonly find: string; readonly put: string; readonly isFirst: boolean } | null
+  replaced: { readonly find: string; readonly put: string; readonly isFirst: boolean } | null = null
   /** Whether its path was changed in a way that cannot be determined. */
-  isRewritten: boolean
+  isRewritten = false
   /** Groups of routes of which it has met one. */
-  groups: readonly string[]
+  groups: readonly string[] = []
   /** What took its session off before anything asked for it; null: nothing. */
-  hidden: string | null
+  hidden: string | null = null
   /** The handler that tries another path, which only file servers may do. */
-  tried: string | null
+  tried: string | null = null
   /** The file that is tried where there is none at the path itself; null: none, or more than one. */
-  page: string | null
+  page: string | null = null
   /** The folder for files. */
-  root: string | null
-  requestHeaders: HeaderChanges
+  root: string | null = null
+  requestHeaders = UNCHANGED
   /** Fields with facts about the user, by the fact. */
-  identity: Readonly<Record<string, string>>
-  fields: FieldChanges
+  identity: Readonly<Record<string, string>> = {}
+  fields = NO_CHANGES
   /** What names of the file stand for. */
-  names: Names
+  names: Names = new Map()
   /** Files that are served before the final handler, with all that has to be the same for both; null: none are. */
-  first: { readonly answer: RouteAnswer; readonly where: string; readonly around: string } | null
+  first: { readonly answer: RouteAnswer; readonly where: string; readonly around: string } | null = null
+
+  constructor(place: RoutePlace) {
+    this.place = place
+  }
 }
 
 /** The final handler. `refused` is none: with an unchanged error (`isKept`), or where the answer cannot be carried over. */
@@ -62,29 +60,8 @@ export type End =
   | { readonly kind: 'portal' }
   | { readonly kind: 'nothing' }
 
-/** A way to its end. */
 export interface Outcome extends Readonly<Way> {
   readonly end: End
-}
-
-const START: Omit<Way, 'place'> = {
-  literals: new Map(),
-  guards: [],
-  closed: [],
-  stripPrefix: null,
-  addPrefix: null,
-  replaced: null,
-  isRewritten: false,
-  tried: null,
-  page: null,
-  groups: [],
-  hidden: null,
-  root: null,
-  requestHeaders: UNCHANGED,
-  identity: {},
-  fields: NO_CHANGES,
-  names: new Map(),
-  first: null,
 }
 
 /** Answers to what only a request can tell: those that are given, in the order of the questions, and then "yes". */
@@ -119,7 +96,7 @@ export function outcomesOf(place: RoutePlace, most: number, walk: (request: Foll
   let walks = 0
   for (let given = open.pop(); given !== undefined; given = open.pop()) {
     if (++walks > most) return { outcomes: [...found.values()], isWhole: false }
-    const request: Followed = { way: { ...START, place }, answers: new Answers(given), verdicts }
+    const request: Followed = { way: new Way(place), answers: new Answers(given), verdicts }
     const end = walk(request)
     const outcome: Outcome = { ...request.way, end }
     found.set(JSON.stringify({ ...outcome, place: null, literals: [...outcome.literals], names: null }), outcome)
@@ -217,9 +194,4 @@ export function aroundOf({ guards, stripPrefix, addPrefix, replaced, isRewritten
 /** Closes a way for good. */
 export function close(way: Way, what: string): void {
   if (!way.closed.includes(what)) way.closed = [...way.closed, what]
-}
-
-/** What is said of the requests that come a way, as rules that all hold. */
-export function spellLiterals(literals: readonly Literal[]): readonly Conditions[] {
-  return literals.map(spellRule)
 }

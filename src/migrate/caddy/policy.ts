@@ -6,28 +6,10 @@ import { EXPRESSION } from './conditions.ts'
 import { type Context, type KeyRows, noteKeys } from './context.ts'
 import { onlyTexts, type Table, tableOf, tablesOf, textOf, textsOf, wordsOf } from './json.ts'
 import { bypassTest, joinTests } from './patterns.ts'
-import { type Test, tablesIn } from './rules.ts'
+import { tablesIn } from './rules.ts'
 
 /** An authorization policy, in the words of routes.toml. */
-export interface Policy {
-  readonly was: string
-  readonly authUrl: string | null
-  /** Whether it takes the sessions of a portal. */
-  takes(portal: TokenMaker): boolean
-  /** Null: the importer cannot express all of its conditions, so that no user passes. */
-  readonly allow: Json | null
-  readonly deny: readonly Json[]
-  readonly headers: Json
-  /** Fields that nothing fills any more, and no client may. */
-  readonly removed: readonly string[]
-  /** The field that people are called by. */
-  readonly userId: string
-  /** Paths that need no sign-in. */
-  readonly open: readonly Test[]
-  /** Every role that it asks for, and those of them that shut people out. */
-  readonly roles: readonly string[]
-  readonly deniedRoles: readonly string[]
-}
+export type Policy = ReturnType<typeof readPolicy>
 
 /** Fields of `inject headers with claims`. */
 export const CLAIM_FIELDS: Readonly<Record<string, string>> = {
@@ -97,7 +79,7 @@ const KEYS: KeyRows = [
 ]
 
 /** One of `authorization_policies`. A part that cannot be expressed allows no user. */
-export function readPolicy(context: Context, policy: Table, by: AskedOfPolicy): Policy {
+export function readPolicy(context: Context, policy: Table, by: AskedOfPolicy) {
   const was = textOf(policy.name) ?? ''
   const title = `authorization policy ${was}`
   const stated = Object.entries(policy).filter(
@@ -126,10 +108,12 @@ export function readPolicy(context: Context, policy: Table, by: AskedOfPolicy): 
   return {
     was,
     authUrl: textOf(policy.auth_url_path),
-    takes: portal => takes(policy, portal),
-    allow: isTold ? allow : null,
+    takes: (portal: TokenMaker) => takes(policy, portal),
+    /** Null: not all of its conditions are expressed, so that no user passes. */
+    allow: isTold ? (allow as Json) : null,
     deny,
     ...readPassing(context, policy, title, by),
+    /** Every role that it asks for. */
     roles: [...rolesIn(allow), ...rolesIn(deny)],
     // Roles in an allow rule before a denial count as well: a user who wrongly counts as one of them escapes the
     // denial.
@@ -152,12 +136,7 @@ function noteRule(context: Context, title: string, { isAllowed, whom, shown, has
 const USER_IDS: Readonly<Record<string, string>> = { sub: 'sub', subject: 'sub', id: 'claims.jti' }
 
 /** What of a policy is not about who may pass. */
-function readPassing(
-  context: Context,
-  policy: Table,
-  title: string,
-  by: AskedOfPolicy,
-): Pick<Policy, 'headers' | 'removed' | 'userId' | 'open'> {
+function readPassing(context: Context, policy: Table, title: string, by: AskedOfPolicy) {
   const said = (outcome: 'decide' | 'changed' | 'kept', what: string, say: string) =>
     context.notes.add(outcome, `${what} of ${title}`, null, say)
   const open = tablesOf(policy.bypass_configs).flatMap(({ match_type: manner, uri }) => {
@@ -194,7 +173,8 @@ function readPassing(
   const userId = USER_IDS[stated ?? ''] ?? 'email'
   if (stated !== null) said('kept', 'user_identity_field', `{http.auth.user.id} is ${userId}`)
   const own = hasClaims ? { ...CLAIM_FIELDS, ...fields } : fields
-  const headers = Object.keys(fields).length > 0 ? own : hasClaims ? 'caddy-security' : null
+  const headers: Json = Object.keys(fields).length > 0 ? own : hasClaims ? 'caddy-security' : null
+  // `removed` are fields that nothing fills any more, and no client may; people are called by `userId`.
   return { headers, removed, userId, open: joinTests(open) }
 }
 
@@ -207,7 +187,6 @@ export function nobody({ blanks }: Context, hasSeveral: boolean): Json {
   return hasSeveral ? { claims: { sub } } : { subjects: sub }
 }
 
-/** Every role that rules name, in their parts too. */
 function rolesIn(rules: Json): readonly string[] {
   if (Array.isArray(rules)) return rules.flatMap(one => (typeof one === 'string' ? [one] : rolesIn(one)))
   return tablesIn(rules).flatMap(({ roles }) => textsOf(roles))
@@ -241,14 +220,12 @@ function secretOf(words: readonly string[]): string {
   return words.slice(at === -1 ? 2 : at + 1).join(' ')
 }
 
-/** The name of the cookie in which a portal keeps its token. */
 export function tokenCookieOf(portal: Table): string {
   return textOf(tableOf(portal.cookie_config).access_token_cookie_name) ?? DEFAULT_COOKIE
 }
 
 const DEFAULT_COOKIE = 'AUTHP_ACCESS_TOKEN'
 
-/** A portal, by how it makes tokens. */
 export interface TokenMaker {
   readonly keys: Keys
   readonly cookie: string

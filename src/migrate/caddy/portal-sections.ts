@@ -9,6 +9,7 @@ import { type Context, nameFor, spell, withoutTwins } from './context.ts'
 import type { Host } from './hosts.ts'
 import type { Portal } from './portal.ts'
 import type { RoutePlan } from './route-plan.ts'
+import { isRule } from './rules.ts'
 
 /** `[portals.NAME]` and its roles, for a portal of the file, by where it is and which routes are its own. */
 export function portalSections(
@@ -109,9 +110,7 @@ function callbackPath(context: Context, portal: Portal, own: readonly Host[], us
 
 /** The roles that transforms make, and those that policies ask for and nothing makes: groups of that name. */
 function roles(context: Context, portal: Portal, used: readonly RoutePlan[]): readonly Entry[] {
-  const made = new Map<string, Json>(
-    [...portal.roles].map(([name, rules]) => [name, rules.length === 1 ? (rules[0] ?? []) : rules]),
-  )
+  const made = new Map(portal.roles)
   const policies = new Set(used.flatMap(({ policies: own }) => own))
   for (const { was, roles: asked, deniedRoles } of policies) {
     for (const role of asked.filter(name => !made.has(name))) {
@@ -120,17 +119,10 @@ function roles(context: Context, portal: Portal, used: readonly RoutePlan[]): re
     }
     // A user who brings a role of that name from the provider has it as well.
     for (const role of new Set([...asked, ...deniedRoles])) {
-      const own = listOf(made.get(role))
-      if (!own.some(isAnyone)) made.set(role, [...own, ...statedRoles([context.names.textOf('role', role)])])
+      const own = made.get(role) ?? []
+      const isAnybodys = own.some(rule => isRule(rule) && 'any' in rule)
+      if (!isAnybodys) made.set(role, [...own, ...statedRoles([context.names.textOf('role', role)])])
     }
   }
-  return [...made].map(([key, value]) => ({ key, value: Array.isArray(value) ? withoutTwins(value) : value }))
-}
-
-function isAnyone(rule: Json): boolean {
-  return typeof rule === 'object' && rule !== null && 'any' in rule
-}
-
-function listOf(value: Json | undefined): readonly Json[] {
-  return Array.isArray(value) ? value : value === undefined ? [] : [value]
+  return [...made].map(([key, rules]) => ({ key, value: rules.length === 1 ? (rules[0] ?? []) : withoutTwins(rules) }))
 }

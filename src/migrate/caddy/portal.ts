@@ -17,29 +17,12 @@ import {
 } from './conditions.ts'
 import { type Context, isDynamic, type KeyRows, noteKeys } from './context.ts'
 import { onlyTexts, type Table, tableOf, tablesOf, textOf, textsOf, valueAt, wordsOf } from './json.ts'
-import { type Keys, keysOf, tokenCookieOf } from './policy.ts'
+import { keysOf, tokenCookieOf } from './policy.ts'
 import { type Provider, realmsOf } from './provider.ts'
 import type { Conditions } from './rules.ts'
 
 /** An authentication portal, before it is known where it is and what roles policies ask for. */
-export interface Portal {
-  readonly name: string
-  readonly was: string
-  /** By which its tokens are signed, and the cookie in which they are. */
-  readonly keys: Keys
-  readonly cookie: string
-  readonly providers: readonly Provider[]
-  readonly lifetime: string | null
-  readonly isInsecure: boolean
-  /** Who may not pass anywhere. */
-  readonly denied: readonly Json[]
-  /** Whether it shut out people whom no rule can name. */
-  readonly isClosed: boolean
-  /** By role, rules of which any is enough. */
-  readonly roles: ReadonlyMap<string, readonly Json[]>
-  /** Whether more people had a role than its rules say, so that no denial may rest on it. */
-  isUncertain(role: string): boolean
-}
+export type Portal = ReturnType<typeof readPortal>
 
 const COOKIES =
   'each host has its own __Host- cookie, HttpOnly and SameSite=Lax; no cookie is shared, and none holds a token'
@@ -63,12 +46,7 @@ const KEYS: KeyRows = [
 ]
 
 /** One of `authentication_portals`; `stores` are the names of all that have people of their own. */
-export function readPortal(
-  context: Context,
-  portal: Table,
-  providers: readonly Provider[],
-  stores: readonly string[],
-): Portal {
+export function readPortal(context: Context, portal: Table, providers: readonly Provider[], stores: readonly string[]) {
   const was = textOf(portal.name) ?? 'portal'
   const title = `authentication portal ${was}`
   const said = (outcome: Outcome, what: string, say: string) =>
@@ -126,10 +104,14 @@ export function readPortal(
     providers: used,
     lifetime,
     isInsecure,
+    /** Who may not pass anywhere. */
     denied: [...made.denied, WITHOUT_EMAIL],
+    /** Whether it shut out people whom no rule can name. */
     isClosed: made.isClosed || isElsewhere || used.some(one => one.isClosed),
-    roles: made.roles,
-    isUncertain: role => made.uncertain.has(role) || made.uncertain.has(ANY_ROLE),
+    /** By role, rules of which any is enough. */
+    roles: made.roles as ReadonlyMap<string, readonly Json[]>,
+    /** Whether more people had a role than its rules say, so that no denial may rest on it. */
+    isUncertain: (role: string) => made.uncertain.has(role) || made.uncertain.has(ANY_ROLE),
   }
 }
 
@@ -142,7 +124,6 @@ export function madeRoles({ names }: Context, portals: readonly Portal[]): reado
 /** A user without an e-mail address got no session at caddy-security: its tokens are issued to an address. */
 const WITHOUT_EMAIL: Json = { not: { require_email: true } }
 
-/** What transforms make of people. */
 interface Made {
   readonly roles: Map<string, Json[]>
   readonly uncertain: Set<string>
@@ -152,6 +133,9 @@ interface Made {
 
 /** For roles whose names a person's own fields make. */
 const ANY_ROLE = '*'
+
+const SECOND_FACTOR =
+  'amr = ["mfa"] or acr = ["…"] in a rule of allow asks the provider for it, and checks that it was so'
 
 /** Fields that policies and other transforms look at: what changes them changes who may. */
 const JUDGED =
@@ -188,12 +172,8 @@ function readTransform(
     const shown = `${verb} ${object}`.trimEnd()
     if (verb === 'ui' || verb === 'link')
       add('people', shown, 'routes are the list of applications: name = "…" and app = { … } in a route')
-    else if (verb === 'require') {
-      keepsOut(
-        shown,
-        'amr = ["mfa"] or acr = ["…"] in a rule of allow asks the provider for it, and checks that it was so',
-      )
-    } else if (verb === 'block' || verb === 'deny') {
+    else if (verb === 'require') keepsOut(shown, SECOND_FACTOR)
+    else if (verb === 'block' || verb === 'deny') {
       if (denied === null) keepsOut(shown, `no rule says whom this shuts out${hint}`)
       else {
         made.denied.push(...denied)
@@ -205,12 +185,8 @@ function readTransform(
       const named = roles.filter(role => role !== ANY_ROLE)
       if (named.length < roles.length) made.uncertain.add(ANY_ROLE)
       if (rule === null || named.length < roles.length) {
-        const what = stated.join(', ')
-        add(
-          'decide',
-          'user_transformer_configs',
-          `no rule says when this is added (${what}): write the role by hand${hint}`,
-        )
+        const say = `no rule says when this is added (${stated.join(', ')}): write the role by hand${hint}`
+        add('decide', 'user_transformer_configs', say)
       }
       if (rule === null) continue
       add('kept', 'user_transformer_configs', `the role ${named.join(', ')}`)
@@ -228,7 +204,8 @@ function readTransform(
 function spellDenied(context: Context, rule: Conditions, made: Made): readonly Json[] | null {
   const { groups, like, ...rest } = rule
   if (Object.keys(rule).length === 0) return null
-  const patterns = likeOf(like, 'groups')
+  const likeGroups = valueAt(like, 'groups')
+  const patterns = Array.isArray(likeGroups) ? likeGroups.filter(pattern => typeof pattern === 'string') : null
   if (!Array.isArray(groups) && patterns === null) return [rule]
   // For patterns beside other conditions, and for roles that a pattern names: the affected users cannot all be
   // determined.
@@ -244,11 +221,6 @@ function spellDenied(context: Context, rule: Conditions, made: Made): readonly J
     ...alike.flatMap(([, rules]) => rules),
   ]
   return ways.map(way => (Object.keys(rest).length === 0 ? way : { all: [rest, way] }))
-}
-
-function likeOf(like: Json | undefined, claim: string): readonly string[] | null {
-  const patterns = typeof like === 'object' && like !== null ? new Map(Object.entries(like)).get(claim) : undefined
-  return Array.isArray(patterns) ? patterns.filter(pattern => typeof pattern === 'string') : null
 }
 
 /** A rule for everyone of the only provider is a rule for everyone. */

@@ -1,6 +1,6 @@
 /** Identity providers of caddy-security. */
 
-import { type Entry, openidScopes, type Section } from '../draft.ts'
+import { type Entry, issuerOf, openidScopes, type Section } from '../draft.ts'
 import { STAND_IN_HOST } from '../variables-to-set.ts'
 import { type Context, type KeyRows, noteKeys, spell } from './context.ts'
 import { type Table, tableOf, textOf, textsOf, valueAt } from './json.ts'
@@ -8,7 +8,6 @@ import { type Table, tableOf, textOf, textsOf, valueAt } from './json.ts'
 /** One of `identity_providers` that speaks OpenID Connect, or OAuth. */
 export interface Provider {
   readonly name: string
-  /** Its name in the portal. */
   readonly was: string
   readonly realm: string
   /** Whether something keeps people out, or roles from them, that is not carried over. */
@@ -36,10 +35,6 @@ export function localProvider({ names }: Context): Provider {
 
 const WELL_KNOWN = '/.well-known/openid-configuration'
 
-const ISSUERS: Readonly<Record<string, string>> = {
-  google: 'https://accounts.google.com',
-  gitlab: 'https://gitlab.com',
-}
 const NOT_OPENID = ['github', 'facebook', 'discord', 'linkedin', 'nextcloud']
 
 /**
@@ -95,7 +90,6 @@ const PARAMETERS: KeyRows = [
   [null, 'scopes', ''],
 ]
 
-/** One of `identity_providers`. */
 export function readProvider(context: Context, provider: Table): Provider {
   const was = textOf(provider.name) ?? 'oidc'
   const title = `identity provider ${was}`
@@ -105,17 +99,13 @@ export function readProvider(context: Context, provider: Table): Provider {
   const driver = value('driver') ?? was
   const preset = ELSEWHERE.some(key => Object.hasOwn(params, key)) ? undefined : PRESET_SCOPES[driver]
   const stated = openidScopes(textsOf(params.scopes))
-  const decide = (say: string) => context.notes.add('decide', title, null, say)
-  if (preset !== undefined) {
-    decide(
-      `preset = "${driver}": register the callback /.sallyport/callback/${name} of the portal there; users are known by their number, only verified addresses count, and groups are not asked for`,
-    )
-  } else {
-    decide(
-      'emails = "trusted", as there: remove it if users can enter an address that is not theirs. A user without an address passes no rule, as there',
-    )
-    if (textsOf(params.scopes).length > 0) context.notes.add(stated.outcome, `scopes of ${title}`, null, stated.say)
-  }
+  const say =
+    preset === undefined
+      ? 'emails = "trusted", as there: remove it if users can enter an address that is not theirs. A user without an address passes no rule, as there'
+      : `preset = "${driver}": register the callback /.sallyport/callback/${name} of the portal there; users are known by their number, only verified addresses count, and groups are not asked for`
+  context.notes.add('decide', title, null, say)
+  if (preset === undefined && textsOf(params.scopes).length > 0)
+    context.notes.add(stated.outcome, `scopes of ${title}`, null, stated.say)
   const client = [clientId(context, value('client_id'), was), ...secret(context, value('client_secret'), was)]
   const entries: readonly Entry[] =
     preset !== undefined
@@ -164,8 +154,7 @@ function issuer(context: Context, driver: string, value: (name: string) => strin
   if (driver === 'azure' && tenant !== null) return `https://login.microsoftonline.com/${spell(context, tenant)}/v2.0`
   const domain = value('domain_name')
   if (domain !== null) return `https://${spell(context, domain)}`
-  const meaning = 'the provider’s address, as its metadata has it in "issuer"'
-  return ISSUERS[driver] ?? context.blanks.add('OIDC_ISSUER', meaning, `https://${STAND_IN_HOST}`)
+  return issuerOf(driver, context.blanks)
 }
 
 function metadata(context: Context, url: string | null): readonly Entry[] {

@@ -4,7 +4,16 @@ import type { Json } from '../../config/text/raw.ts'
 import type { Entry } from '../draft.ts'
 import { STAND_IN_HOST } from '../variables-to-set.ts'
 import { type Context, isDynamic, spell } from './context.ts'
-import { type FieldChanges, fieldLines, type HeaderChanges, isGuarding, readFields, readHeaderUp } from './fields.ts'
+import {
+  type FieldChanges,
+  fieldLines,
+  type HeaderChanges,
+  isGuarding,
+  readFields,
+  readHeaderUp,
+  UNCHANGED,
+  type UpFields,
+} from './fields.ts'
 import { isTable, type Table, tableOf, tablesOf, textOf, valueAt } from './json.ts'
 
 /** The backend, as entries of a route; `headers` are the identity fields that its directive sets. */
@@ -66,30 +75,17 @@ export function readReverseProxy(context: Context, handler: Table, where: string
     return null
   }
   const extra: Record<string, Json> = {}
-  const entries: Entry[] = []
-  const headers: Record<string, string> = {}
-  const set: Record<string, string> = {}
-  const append: Record<string, string> = {}
-  const removed: string[] = []
-  for (const [name = '', ...values] of up)
-    readHeaderUp(context, name, values, where, { headers, set, append, removed, entries })
+  const none: UpFields = { ...UNCHANGED, headers: {}, entries: [] }
+  const { headers, entries, ...requestHeaders } = up.reduce((to, line) => readHeaderUp(context, line, where, to), none)
   const fields = readFields(context, where, valueAt(handler, 'headers', 'response'))
   const tls = isTable(transport.tls) ? transport.tls : null
   if (tls?.insecure_skip_verify === true) {
     extra.tls = { insecure_skip_verify: true }
-    said(
-      'decide',
-      'insecure_skip_verify',
-      'name the CA, tls = { ca = "FILE" }, in place of tls = { insecure_skip_verify = true }',
-    )
+    const say = 'name the CA, tls = { ca = "FILE" }, in place of tls = { insecure_skip_verify = true }'
+    said('decide', 'insecure_skip_verify', say)
   }
   const isH2c = Array.isArray(transport.versions) && transport.versions.includes('h2c')
-  if (isH2c)
-    said(
-      'decide',
-      'h2c',
-      'it is asked by HTTP/1.1 here: see that it answers; where it is called by gRPC, which does not pass, leave it to a proxy that asks here (sallyport help behind-a-proxy)',
-    )
+  if (isH2c) said('decide', 'h2c', OF_H2C)
   const unread = [
     ...Object.keys(transport).filter(key => !QUICK.includes(key)),
     ...Object.keys(tls ?? {}).filter(key => key !== 'insecure_skip_verify'),
@@ -127,13 +123,15 @@ export function readReverseProxy(context: Context, handler: Table, where: string
       ...entries,
     ],
     headers,
-    requestHeaders: { set, append, remove: removed },
+    requestHeaders,
     fields,
     hidden: [],
     isRefusal: false,
   }
 }
 
+const OF_H2C =
+  'it is asked by HTTP/1.1 here: see that it answers; where it is called by gRPC, which does not pass, leave it to a proxy that asks here (sallyport help behind-a-proxy)'
 const OF_UPSTREAM = 'write it as one of the keys of [upstreams.NAME] (sallyport help keys)'
 
 /** `app:3000`, `:3000` and `unix//run/app.sock`. */

@@ -3,20 +3,18 @@
 import type { Json } from '../../config/text/raw.ts'
 import { EVERYONE } from '../draft.ts'
 import { type Context, withoutTwins } from './context.ts'
-import type { Host } from './hosts.ts'
-import { type Guard, type Literal, spellLiterals } from './outcomes.ts'
+import type { Guard } from './outcomes.ts'
 import { nobody, type Policy } from './policy.ts'
 import type { Portal } from './portal.ts'
+import { type Ruled, spellRule } from './route-place.ts'
 import { type Conditions, isRule, PARTS, tablesIn } from './rules.ts'
 
-/** What routes are made of. */
+/** Who is let in, by the old file. */
 export interface Parts {
-  readonly hosts: readonly Host[]
   readonly portals: readonly Portal[]
   readonly policies: readonly Policy[]
 }
 
-/** Who may pass a route. */
 export interface Access {
   readonly policies: readonly Policy[]
   readonly portal: Portal | null
@@ -24,9 +22,8 @@ export interface Access {
   readonly deny: readonly Json[]
 }
 
-/** Requests that the literals hold for, and what guards them. */
-export interface Guarded {
-  readonly literals: readonly Literal[]
+interface Guarded {
+  readonly literals: readonly Ruled[]
   readonly guards: readonly Guard[]
 }
 
@@ -39,8 +36,8 @@ export function accessFor(context: Context, stated: readonly Guarded[], parts: P
   let portal: Portal | null = null
   let isOpen: 'public' | 'authenticated' | null = null
   for (const { literals, guards } of all) {
-    const when = spellLiterals(literals)
-    const whenOpen = spellLiterals(literals.filter(literal => !isOpenOtherwise(literal, literals, all)))
+    const when = literals.map(spellRule)
+    const whenOpen = literals.filter(literal => !isOpenOtherwise(literal, literals, all)).map(spellRule)
     if (guards.length === 0) {
       if (when.length === 0) isOpen = 'public'
       else allow.push({ ...oneRule(when), anonymous: true })
@@ -60,12 +57,8 @@ export function accessFor(context: Context, stated: readonly Guarded[], parts: P
       continue
     }
     if (own !== portal) {
-      context.notes.add(
-        'closed',
-        guards[0]?.where ?? 'authorizer',
-        null,
-        'a route has one portal: some requests are refused',
-      )
+      const say = 'a route has one portal: some requests are refused'
+      context.notes.add('closed', guards[0]?.where ?? 'authorizer', null, say)
       continue
     }
     if (asksPaths(policy) && guards.some(({ isMoved }) => isMoved)) {
@@ -100,7 +93,6 @@ export function accessFor(context: Context, stated: readonly Guarded[], parts: P
   return { policies, portal, allow: listed, deny: withoutTwins(isOpen === 'public' ? refused : deny) }
 }
 
-/** Whether what is said of who may pass needs a portal. */
 function asksPerson(allow: Json): boolean {
   if (!Array.isArray(allow)) return allow !== 'public'
   return allow.some(rule => !isRule(rule) || rule.anonymous !== true)
@@ -115,10 +107,10 @@ function withoutCommon(
   all: readonly Guarded[],
 ): { readonly all: readonly Guarded[]; readonly refused: readonly Json[] } {
   const [first] = all
-  const isOfAll = (literal: Literal) =>
+  const isOfAll = (literal: Ruled) =>
     all.every(({ literals }) => literals.some(one => spellOne(one) === spellOne(literal)))
   const common = first?.literals.filter(isOfAll) ?? []
-  const refused = spellLiterals(common.map(literal => ({ ...literal, isHeld: !literal.isHeld })))
+  const refused = common.map(literal => ({ ...literal, isHeld: !literal.isHeld })).map(spellRule)
   const others = all.map(one => ({
     ...one,
     literals: one.literals.filter(literal => !common.some(known => spellOne(known) === spellOne(literal))),
@@ -171,16 +163,15 @@ function asksPaths({ allow, deny }: Policy): boolean {
 }
 
 /** Whether everyone passes where a literal does not hold, so that a rule need not ask for it. */
-function isOpenOtherwise(literal: Literal, literals: readonly Literal[], all: readonly Guarded[]): boolean {
+function isOpenOtherwise(literal: Ruled, literals: readonly Ruled[], all: readonly Guarded[]): boolean {
   const others = literals.map(one => spellOne(one === literal ? { ...one, isHeld: !one.isHeld } : one))
   return all.some(one => one.guards.length === 0 && one.literals.every(own => others.includes(spellOne(own))))
 }
 
-function spellOne({ rule, isHeld }: Literal): string {
+function spellOne({ rule, isHeld }: Ruled): string {
   return JSON.stringify([rule, isHeld])
 }
 
-/** Rules that all have to hold, as one. */
 function oneRule(rules: readonly Conditions[]): Conditions {
   const [first] = rules
   return first !== undefined && rules.length === 1 ? first : { all: rules }
@@ -219,7 +210,6 @@ function both(one: Policy, other: Policy): Policy {
   }
 }
 
-/** Rules of which any is enough, as one. */
 function oneOf(rules: readonly Json[]): Json {
   const [first, ...others] = rules.map(tableOf)
   return first !== undefined && others.length === 0 ? first : { any: rules.map(tableOf) }
@@ -234,17 +224,11 @@ function isUncertain(context: Context, { was, deniedRoles }: Policy, portal: Por
   return true
 }
 
-interface Found {
-  readonly portal: Portal | null
-  /** Whether the file says so; else it is one of several. */
-  readonly isCertain: boolean
-}
-
 /**
  * The portal of a policy: one of those whose sessions it takes, for any sign-in address of the policy. Of several it
- * is the first: a user who passes by a session of that one could pass there as well.
+ * is the first: a user who passes by a session of that one could pass there as well. `isCertain`: whether the file says so.
  */
-function portalFor(context: Context, policy: Policy | null, { portals }: Parts): Found {
+function portalFor(context: Context, policy: Policy | null, { portals }: Parts) {
   const [first] = portals
   if (policy === null) return { portal: first ?? null, isCertain: portals.length <= 1 }
   const taken = portals.filter(portal => policy.takes(portal))

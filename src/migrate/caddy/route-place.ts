@@ -3,6 +3,7 @@
 import { parseRoutePath } from '../../config/values/path.ts'
 import { behindPrefix, holdsFor, pathRule, spelledOut, withoutAdded } from './patterns.ts'
 import type { AskedPath, Conditions, Test } from './rules.ts'
+import { isUnder } from './servers.ts'
 
 /**
  * Paths of a host that one route serves: a path itself (`point`), or everything below it that is below no other
@@ -21,7 +22,6 @@ export interface RoutePlace {
   readonly added?: string
   /** Whether patterns of a rule are kept that hold for none of these paths; absent: they are left out. */
   readonly isVerbose?: boolean
-  /** Whether people come there by https. */
   readonly isSecure: boolean
 }
 
@@ -38,7 +38,7 @@ export type Verdict =
   | ({ readonly kind: 'bounded'; readonly otherwise: boolean } & Ruled)
 
 /** What a rule says, or the contrary of it. */
-interface Ruled {
+export interface Ruled {
   readonly rule: Conditions
   readonly isHeld: boolean
 }
@@ -190,11 +190,8 @@ function judgeHost(name: string, host: string, isSite: boolean): Verdict {
   if (/[{<$]/.test(name + host)) return isSite ? NO : UNKNOWN
   if (!name.includes('*')) return NO
   // A star is one label, at any position.
-  const labels = host.split('.')
-  const asked = name.split('.')
-  if (asked.length !== labels.length) return NO
-  if (host.includes('*')) return UNKNOWN
-  return asked.every((label, at) => label === '*' || label === labels[at]) ? YES : NO
+  if (host.includes('*') && host.split('.').length === name.split('.').length) return UNKNOWN
+  return isUnder(host, name) ? YES : NO
 }
 
 function contrary(verdict: Verdict): Verdict {
@@ -223,7 +220,6 @@ function some(verdicts: readonly Verdict[]): Verdict {
   return contrary(every(verdicts.map(contrary)))
 }
 
-/** What is said, as a rule. */
 export function spellRule({ rule, isHeld }: Ruled): Conditions {
   return isHeld ? rule : { not: rule }
 }

@@ -7,9 +7,9 @@ import { createBlanks } from '../variables-to-set.ts'
 import type { Context } from './context.ts'
 import { type FieldChanges, joinChanges, NO_CHANGES } from './fields.ts'
 import { type Host, outcomesAt } from './hosts.ts'
-import { type Outcome, spellLiterals } from './outcomes.ts'
+import type { Outcome } from './outcomes.ts'
 import { type Access, accessFor, type Parts } from './route-access.ts'
-import { boundaryOf, isBelow, type RoutePlace } from './route-place.ts'
+import { boundaryOf, isBelow, type RoutePlace, spellRule } from './route-place.ts'
 import { type Conditions, sayRequests } from './rules.ts'
 import {
   type Branch,
@@ -26,13 +26,11 @@ import {
 export interface RoutePlan extends Access {
   readonly host: Host
   readonly path: string
-  /** Whether it is only for the path itself. */
   readonly isExact: boolean
   /** Which requests it is for; null: all. */
   readonly when: Conditions | null
   /** A status where nothing of the file's answers. */
   readonly served: Served | number
-  /** What is done to the fields of its answers. */
   readonly fields: FieldChanges
   /** The reasons why its content is closed; none: it is open. */
   readonly closed: readonly string[]
@@ -132,10 +130,10 @@ function boundariesOf(host: Host): ReadonlyMap<string, string> {
 }
 
 function isWithinServed(plans: ReadonlyMap<string, Planned>, path: string): boolean {
+  const isServed = ({ served }: RoutePlan) => typeof served !== 'number' && !isRefusal(served)
   return [...plans].some(([other, { plans: own }]) => isBelow(path, other) && own.some(isServed))
 }
 
-/** The route that serves what is around a path. */
 function nearestPlan(plans: ReadonlyMap<string, Planned>, path: string): Planned | null {
   const above = [...plans].filter(([other]) => other !== path && isBelow(path, other))
   return above.sort(([one], [other]) => other.length - one.length)[0]?.[1] ?? null
@@ -171,12 +169,8 @@ function planRoute(
   const [first] = closed
   if (first !== undefined) {
     const why = [...new Set(closed.flatMap(fate => fate.why))]
-    context.notes.add(
-      'closed',
-      `${spot.host.name}${spot.path}`,
-      null,
-      `closed until you have decided ${why.join(', ')}`,
-    )
+    const say = `closed until you have decided ${why.join(', ')}`
+    context.notes.add('closed', `${spot.host.name}${spot.path}`, null, say)
     const access = accessFor(context, [{ literals: [], guards: closed.flatMap(({ guards }) => guards) }], parts)
     return { ...spot, served: first.served ?? 403, closed: why, ...access }
   }
@@ -218,7 +212,7 @@ function mainOf(branches: readonly Branch[]): Served | null {
 /** Some of the requests had another answer, or none. */
 function sayParted(context: Context, { host, path }: Spot, branches: readonly Branch[], main: Served): void {
   for (const { fate, literals } of branches) {
-    const about = spellLiterals(literals).map(sayRequests).join(' and ')
+    const about = literals.map(spellRule).map(sayRequests).join(' and ')
     const some = about === '' ? 'some of the requests' : `some of the requests (${about})`
     if (fate.kind === 'served' && keyOf(fate.served) !== keyOf(main) && !isRefusal(fate.served)) {
       const { where } = fate.served.answer
@@ -231,12 +225,6 @@ function sayParted(context: Context, { host, path }: Spot, branches: readonly Br
   }
 }
 
-/** Whether somebody gets something there. */
-function isServed({ served }: RoutePlan): boolean {
-  return typeof served !== 'number' && !isRefusal(served)
-}
-
-/** Whether an application answers anyone there. */
 function isOpen({ served, closed, allow, deny }: RoutePlan): boolean {
   return typeof served !== 'number' && allow === 'public' && closed.length + deny.length === 0
 }
@@ -247,14 +235,10 @@ function isSameIn(verbose: Planned['verbose'], around: Planned['verbose']): bool
   return isSame(verbose, around)
 }
 
-function keyOfServed(served: Served | number): string | number {
-  return typeof served === 'number' ? served : keyOf(served)
-}
-
 function isSame(one: readonly RoutePlan[], other: readonly RoutePlan[]): boolean {
   const meaning = ({ when, served, closed, allow, deny, portal, policies, fields }: RoutePlan) => [
     when,
-    keyOfServed(served),
+    typeof served === 'number' ? served : keyOf(served),
     closed,
     allow,
     deny,

@@ -5,7 +5,6 @@ import type { Json } from '../../config/text/raw.ts'
 /** The keys of a rule of routes.toml. */
 export type Conditions = Readonly<Record<string, Json>>
 
-/** Whether a value is a rule, or a table in one. */
 export function isRule(value: Json): value is Conditions {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
@@ -49,14 +48,12 @@ export const ALWAYS: Test = { kind: 'all', parts: [] }
 export const NEVER: Test = { kind: 'not', part: ALWAYS }
 export const UNKNOWN: Test = { kind: 'unknown' }
 
-/** Any of several tests. */
 export function anyOf(tests: readonly Test[]): Test {
   const [only, ...others] = tests
   if (only !== undefined && others.length === 0) return only
   return { kind: 'not', part: { kind: 'all', parts: tests.map(part => ({ kind: 'not', part }) as const) } }
 }
 
-/** The tests that a test is made of. */
 export function leavesOf(test: Test): readonly Test[] {
   if (test.kind === 'all') return test.parts.flatMap(leavesOf)
   return test.kind === 'not' ? leavesOf(test.part) : [test]
@@ -78,7 +75,6 @@ export function sayRequests(rule: Conditions): string {
   return [...own, ...parts].filter(said => said !== '').join(' and ')
 }
 
-/** A table; an empty one for anything else. */
 export function tableOf(value: Json | undefined): Conditions {
   return value !== undefined && isRule(value) ? value : {}
 }

@@ -3,23 +3,10 @@
 import { isIP } from 'node:net'
 import type { Context } from './context.ts'
 import { isTable, listOf, onlyTexts, type Table, tableOf, tablesOf, textOf, textsOf, valueAt } from './json.ts'
-import { chosenBy, lowerHost, type Peers } from './matchers.ts'
+import { chosenBy, lowerHost } from './matchers.ts'
 
 /** One of Caddy's servers: a set of addresses with routes. */
-export interface Server {
-  readonly name: string
-  readonly table: Table
-  /** Whether it is reached without TLS. */
-  readonly isPlain: boolean
-  /** Where it listens: addresses (an empty one is any), and a port; null for what is no port. */
-  readonly places: readonly string[]
-  readonly port: string | null
-  readonly peers: Peers
-  /** Why no user may pass at this server, for all of its routes; null for most. */
-  readonly closed: string | null
-  /** Why no user may pass at one of its hosts: Caddy asked for a client certificate. */
-  closedAt(host: string): string | null
-}
+export type Server = ReturnType<typeof readServers>[number]
 
 /** Keys of a server that keep no user out, in addition to those that are read. */
 const KNOWN =
@@ -29,13 +16,13 @@ const KNOWN =
 const WRAPPERS = ['tls', 'http_redirect']
 
 /** The servers of `apps.http`, with what closes them. */
-export function readServers({ notes }: Context, http: Table): readonly Server[] {
+export function readServers({ notes }: Context, http: Table) {
   const httpPort = String(http.http_port ?? 80)
   const httpsPort = String(http.https_port ?? 443)
   const stated = Object.entries(tableOf(http.servers))
   // Any other field is client_address of the whole file.
   const isOneField = new Set(stated.map(([, value]) => JSON.stringify(valueAt(value, 'client_ip_headers')))).size < 2
-  return stated.map(([name, value]): Server => {
+  return stated.map(([name, value]) => {
     const table = tableOf(value)
     const listen = listOf(table.listen).map(address => /^(?:tcp[46]?\/)?(.*):(\d+)$/.exec(String(address)))
     const ports = new Set(listen.map(found => found?.[2] ?? null))
@@ -55,7 +42,9 @@ export function readServers({ notes }: Context, http: Table): readonly Server[] 
     return {
       name,
       table,
+      /** Whether it is reached without TLS. */
       isPlain,
+      /** Where it listens: addresses (an empty one is any), and a port; null for what is no port. */
       places: listen.map(found => (found?.[1] ?? '').replace(/^\[|\]$/g, '')),
       port,
       peers: {
@@ -65,8 +54,10 @@ export function readServers({ notes }: Context, http: Table): readonly Server[] 
           (valueAt(table.trusted_proxies, 'source') === 'static' &&
             (headers.every(header => /^x-forwarded-for$/i.test(header)) || (isOneField && headers.length === 1))),
       },
+      /** Why no user may pass at this server, for all of its routes; null for most. */
       closed,
-      closedAt: host => certificateAt(table, host),
+      /** Why no user may pass at one of its hosts: Caddy asked for a client certificate. */
+      closedAt: (host: string) => certificateAt(table, host),
     }
   })
 }
@@ -121,7 +112,6 @@ export function isForAny(match: unknown): boolean {
   return sets.length === 0 || sets.some(({ host }) => host === undefined || textsOf(host).includes('*'))
 }
 
-/** The hosts that a route of a server is for. */
 export function hostsOfRoute(route: Table): readonly string[] {
   return tablesOf(route.match).flatMap(({ host }) => textsOf(host).map(lowerHost))
 }
@@ -130,7 +120,7 @@ export function hostsOfRoute(route: Table): readonly string[] {
 export const MAX_DEPTH = 40
 
 /** The lists of routes in a route, those that it jumps to among them. */
-function listsIn(route: Table, named: Table): readonly (readonly Table[])[] {
+export function listsIn(route: Table, named: Table): readonly (readonly Table[])[] {
   return tablesOf(route.handle).flatMap(({ handler, routes, name }) => {
     if (handler === 'subroute') return [tablesOf(routes)]
     const invoked = handler === 'invoke' ? valueAt(named, textOf(name) ?? '') : undefined
@@ -138,7 +128,6 @@ function listsIn(route: Table, named: Table): readonly (readonly Table[])[] {
   })
 }
 
-/** Every route, and those in it, with those that handlers name. */
 export function routesIn(route: Table, named: Table, depth = 0): readonly Table[] {
   if (depth > MAX_DEPTH) return [route]
   return [route, ...listsIn(route, named).flatMap(list => list.flatMap(one => routesIn(one, named, depth + 1)))]
@@ -163,27 +152,26 @@ export function patternsIn(routes: readonly Table[], named: Table, depth = 0): r
   return [...new Set([...own, ...prefixes, ...prefixes.flatMap(before => own.map(path => before + path))])]
 }
 
-/** Where the new file listens, and why a server cannot be there; null: it can. */
-export interface BoundPlaces {
-  readonly listen: readonly string[]
-  closedAt(server: Server): string | null
-}
-
 /**
  * Where all servers have the same addresses, so does the new one. Otherwise a server with only some addresses would
  * listen at the addresses of the others, too.
  */
-export function boundPlaces({ notes }: Context, servers: readonly Server[]): BoundPlaces {
+export function boundPlaces({ notes }: Context, servers: readonly Server[]) {
   const keyOf = ({ places }: Server) => [...new Set(places)].sort().join(' ')
   const [first] = servers
   const isSame = first !== undefined && servers.every(server => keyOf(server) === keyOf(first))
   const isPlace = (place: string) => place === 'localhost' || isIP(place) !== 0
   if (isSame && first.places.length > 0 && first.places.every(isPlace)) {
-    return { listen: [...new Set(first.places)].map(spellPlace), closedAt: () => null }
+    return {
+      listen: [...new Set(first.places)].map(place =>
+        place.includes(':') ? `[${place}]` : place === 'localhost' ? '127.0.0.1' : place,
+      ),
+      closedAt: (_: Server): string | null => null,
+    }
   }
   return {
     listen: ['0.0.0.0'],
-    closedAt({ name, places }) {
+    closedAt({ name, places }: Server): string | null {
       if (places.every(place => place === '' || place === '0.0.0.0' || place === '::')) return null
       const what = `listen of the server ${name}`
       const say =
@@ -192,8 +180,4 @@ export function boundPlaces({ notes }: Context, servers: readonly Server[]): Bou
       return what
     },
   }
-}
-
-function spellPlace(place: string): string {
-  return place.includes(':') ? `[${place}]` : place === 'localhost' ? '127.0.0.1' : place
 }

@@ -1,6 +1,7 @@
 /** The strictest of the outcomes at a place, and for which requests it holds. */
 
-import type { End, Guard, Literal, Outcome } from './outcomes.ts'
+import type { End, Guard, Outcome } from './outcomes.ts'
+import type { Ruled } from './route-place.ts'
 import { type Conditions, isRule } from './rules.ts'
 
 /** An answer of the old file's, with what is done to a request for it. */
@@ -25,7 +26,7 @@ type Fate =
 
 /** The fate of those requests that all of the literals hold for. */
 export interface Branch {
-  readonly literals: readonly Literal[]
+  readonly literals: readonly Ruled[]
   readonly fate: Fate
 }
 
@@ -55,14 +56,14 @@ export function isPrecise(outcomes: readonly Outcome[]): boolean {
   return literalsOf(outcomes).size <= MAX_RULES
 }
 
-function literalsOf(outcomes: readonly Outcome[]): ReadonlyMap<string, Literal> {
+function literalsOf(outcomes: readonly Outcome[]): ReadonlyMap<string, Ruled> {
   return new Map(outcomes.flatMap(({ literals }) => [...literals]))
 }
 
 function settle(
   outcomes: readonly Outcome[],
   keys: readonly string[],
-  literals: ReadonlyMap<string, Literal>,
+  literals: ReadonlyMap<string, Ruled>,
 ): readonly Branch[] {
   const [key, ...rest] = keys
   const literal = key === undefined ? undefined : literals.get(key)
@@ -76,8 +77,7 @@ function settle(
   return [...under(held, true), ...under(missed, false)]
 }
 
-/** Requests that `when` separates from others, and their possible fates. */
-export interface Leaf {
+interface Leaf {
   /** Null for all that is left. */
   readonly when: Conditions | null
   readonly outcomes: readonly Outcome[]
@@ -188,7 +188,10 @@ function joinEnded(ended: readonly Outcome[]): Fate {
   const lost = others.flatMap(({ end }) => (end.kind === 'refused' && !end.isKept ? [end.what] : []))
   if (served === null && lost.length > 0) return { kind: 'closed', served, guards, why: [...new Set(lost)] }
   if (served === null) return { kind: others.some(({ end }) => end.kind === 'refused') ? 'refused' : 'nothing' }
-  return { kind: 'closed', served, guards, why: [...new Set(ended.map(({ end }) => describe(end)))] }
+  const all = ended.map(({ end }) =>
+    end.kind === 'answer' ? end.where : end.kind === 'refused' ? end.what : 'nothing else',
+  )
+  return { kind: 'closed', served, guards, why: [...new Set(all)] }
 }
 
 function servedBy({ end, stripPrefix, addPrefix, replaced, requestHeaders, identity }: Outcome): readonly Served[] {
@@ -199,10 +202,6 @@ function servedBy({ end, stripPrefix, addPrefix, replaced, requestHeaders, ident
 
 function guardsOf(outcomes: readonly Outcome[]): readonly Guard[] {
   return [...new Map(outcomes.flatMap(({ guards }) => guards).map(guard => [JSON.stringify(guard), guard])).values()]
-}
-
-function describe(end: End): string {
-  return end.kind === 'answer' ? end.where : end.kind === 'refused' ? end.what : 'nothing else'
 }
 
 /** The key that separates an answer from others. */

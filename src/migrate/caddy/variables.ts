@@ -56,7 +56,6 @@ export function withMap(names: Names, handler: Table): Names {
   return new Map([...names, ...known])
 }
 
-/** A test with what its names stand for. */
 export function resolveNames(test: Test, names: Names): Test {
   if (!leavesOf(test).some(({ kind }) => kind === 'named')) return test
   if (test.kind === 'all') return { ...test, parts: test.parts.map(part => resolveNames(part, names)) }

@@ -33,11 +33,10 @@ export interface StatedUpstream {
 /** A field of `injectRequestHeaders` or `injectResponseHeaders`, as far as one value makes it. */
 interface Header {
   readonly name: string
-  /** Null: it is the same for everyone. */
-  readonly claim: string | null
+  /** `basic`: HTTP Basic with the user as its name; `fixed`: the same for everyone. */
+  readonly kind: 'claim' | 'access token' | 'ID token' | 'basic' | 'fixed'
+  readonly claim: string
   readonly prefix: string
-  /** Whether HTTP Basic has the claim as its name. */
-  readonly isBasic: boolean
   /** Where what is the same comes from: a variable, a file, or neither (it is written there, and not copied). */
   readonly variable: string | null
   readonly path: string | null
@@ -103,30 +102,30 @@ export function readAlpha(
   )
   const isAsked = upstreams.every(isStandIn)
   const all = isAsked ? response : request
-  for (const header of all) {
-    if (header.isBasic) switchOn('basic_auth_password', header.line, 'set')
-    if (isAccessToken(header)) switchOn('pass_access_token', header.line)
-    if (isIdToken(header)) switchOn(isAsked ? 'set_authorization_header' : 'pass_authorization_header', header.line)
+  for (const { kind, line } of all) {
+    if (kind === 'basic') switchOn('basic_auth_password', line, 'set')
+    if (kind === 'access token') switchOn('pass_access_token', line)
+    if (kind === 'ID token') switchOn(isAsked ? 'set_authorization_header' : 'pass_authorization_header', line)
   }
   const told = response.find(header => isUsual(header, 'x-auth-request-'))
-  const odd = response.find(header => !isUsual(header, 'x-auth-request-') && !isIdToken(header))
+  const odd = response.find(header => !isUsual(header, 'x-auth-request-') && header.kind !== 'ID token')
   if (told !== undefined && !isAsked) switchOn('set_xauthrequest', told.line)
   if (odd !== undefined && !isAsked) switchOn('inject_response_headers', odd.line)
 
-  const people = all.filter(({ claim, isBasic }) => claim !== null && !isBasic && !TOKENS.test(claim))
-  const fixed = all.filter(({ claim }) => claim === null)
+  const people = all.filter(({ kind }) => kind === 'claim')
+  const fixed = all.filter(({ kind }) => kind === 'fixed')
   const isPreset =
     people.length === 4 && people.every(one => isUsual(one, isAsked ? 'x-auth-request-' : 'x-forwarded-'))
   if (isAsked && isPreset) switchOn('set_xauthrequest', people[0]?.line ?? null)
   if (isPreset && fixed.length === 0) return { alpha: { upstreams, fields: null }, stated }
   if (!isAsked) {
-    const basic = all.find(({ isBasic }) => isBasic)
+    const basic = all.find(({ kind }) => kind === 'basic')
     switchOn('pass_user_headers', people[0]?.line ?? null, String(isPreset))
     switchOn('pass_basic_auth', basic?.line ?? null, String(basic !== undefined))
   }
   const headers = isPreset
     ? null
-    : Object.fromEntries(people.map(({ name, claim, prefix }) => [name, template(claim ?? '', prefix)]))
+    : Object.fromEntries(people.map(({ name, claim, prefix }) => [name, template(claim, prefix)]))
   return { alpha: { upstreams, fields: { headers, fixed, file } }, stated }
 }
 
@@ -211,62 +210,43 @@ function inOrder(all: readonly StatedUpstream[], refuse: Refuse): readonly State
 function readHeader(entry: Yaml, list: string, refuse: Refuse): readonly Header[] {
   const name = textAt(entry, 'name') || null
   const [value, ...others] = itemsAt(entry, 'values')
-  const odd = entriesAt(entry).find(
-    ([key]) => !/^(?:name|values|preserverequestvalue|insecureskipheadernormalization)$/.test(key),
-  )
+  const known = ['name', 'values', 'preserverequestvalue', 'insecureskipheadernormalization']
+  const odd = entriesAt(entry).find(([key]) => !known.includes(key))
   if (odd !== undefined) refuse(list, odd[1].line, `nothing is known of ${odd[0]}`)
-  if (textAt(entry, 'preserverequestvalue') === 'true') {
-    refuse(
-      list,
-      entry.line,
-      `${name}: what a client sends there is removed, on every route; take preserveRequestValue out`,
-    )
-  }
+  const kept = `${name}: what a client sends there is removed, on every route; take preserveRequestValue out`
+  if (textAt(entry, 'preserverequestvalue') === 'true') refuse(list, entry.line, kept)
   if (name === null || value === undefined || others.length > 0) {
     refuse(list, entry.line, `${name}: a field has one value here`)
     return []
   }
   const [source = value] = ['claimsource', 'secretsource'].flatMap(key => itemsAt(value, key))
+  const [claim, prefix] = [textAt(source, 'claim') || '', textAt(source, 'prefix') ?? '']
+  const kind = kindOf(name, claim, prefix, source)
+  if (kind === null) refuse(list, value.line, `${name}: no route says this value`)
+  const [variable, path] = [textAt(source, 'fromenv'), textAt(source, 'fromfile')]
+  return kind === null ? [] : [{ name, kind, claim, prefix, variable, path, line: entry.line }]
+}
+
+/** Null for a value that no route says. */
+function kindOf(name: string, claim: string, prefix: string, source: Yaml): Header['kind'] | null {
   const keys = leavesOf(source, []).map(([path]) => path)
-  const [claim, prefix] = [textAt(source, 'claim') || null, textAt(source, 'prefix') ?? '']
-  const isBasic = keys.some(key => key.startsWith('basicauthpassword'))
-  const made = {
-    name,
-    claim,
-    prefix,
-    isBasic,
-    variable: textAt(source, 'fromenv'),
-    path: textAt(source, 'fromfile'),
-    line: entry.line,
-  }
-  const isFixed = keys.length === 1 && ['value', 'fromenv', 'fromfile'].includes(keys[0] ?? '')
-  const isPlain = keys.every(key => key === 'claim' || key === 'prefix') && !/[{}]/.test(prefix)
-  const isClaim = claim !== null && /^[A-Za-z0-9_.:/-]+$/.test(claim) && isPlain
-  const isSayable = isBasic
-    ? claim === 'user' && /^authorization$/i.test(name)
-    : claim === null
-      ? isFixed
-      : isClaim && (!TOKENS.test(claim) || isAccessToken(made) || isIdToken(made))
-  if (isSayable) return [made]
-  refuse(list, value.line, `${name}: no route says this value`)
-  return []
+  const isAuthorization = /^authorization$/i.test(name)
+  if (keys.some(key => key.startsWith('basicauthpassword'))) return claim === 'user' && isAuthorization ? 'basic' : null
+  if (claim === '') return /^(?:value|fromenv|fromfile)$/.test(keys.join()) ? 'fixed' : null
+  if (keys.some(key => key !== 'claim' && key !== 'prefix') || /[{}]/.test(prefix)) return null
+  if (!TOKENS.test(claim)) return /^[A-Za-z0-9_.:/-]+$/.test(claim) ? 'claim' : null
+  if (isAuthorization && claim === 'id_token' && prefix === 'Bearer ') return 'ID token'
+  const isAccess = /^x-(?:forwarded|auth-request)-access-token$/i.test(name) && claim === 'access_token'
+  return isAccess && prefix === '' ? 'access token' : null
 }
 
 /** Values of a session that no field of a route can say, but for the usual ones of tokens. */
 const TOKENS = /^(?:access_token|id_token|refresh_token|created_at|expires_on)$/
 
-function isAccessToken({ name, claim, prefix }: Header): boolean {
-  return /^x-(?:forwarded|auth-request)-access-token$/i.test(name) && claim === 'access_token' && prefix === ''
-}
-
-function isIdToken({ name, claim, prefix }: Header): boolean {
-  return /^authorization$/i.test(name) && claim === 'id_token' && prefix === 'Bearer '
-}
-
 /** Whether it is one of oauth2-proxy's default headers: `X-Forwarded-Email` with the claim `email`. */
-function isUsual({ name, claim, prefix, isBasic }: Header, begin: string): boolean {
-  const isNamed = ['user', 'email', 'groups', 'preferred_username'].includes(claim ?? '') && prefix === '' && !isBasic
-  return isNamed && name.toLowerCase() === begin + claim?.replace('_', '-')
+function isUsual({ name, kind, claim, prefix }: Header, begin: string): boolean {
+  const isNamed = ['user', 'email', 'groups', 'preferred_username'].includes(claim) && prefix === '' && kind === 'claim'
+  return isNamed && name.toLowerCase() === begin + claim.replace('_', '-')
 }
 
 /** A claim of oauth2-proxy's session in the words of routes.toml. */

@@ -11,6 +11,7 @@ import {
   type Program,
   type Reading,
   readEnvFile,
+  readOrNull,
   splitWords,
   Unreadable,
   type Variable,
@@ -250,9 +251,6 @@ function commanded(
 }
 
 function textOf(readText: (path: string) => string, path: string, shownAs: string): OldText | null {
-  try {
-    return { text: readText(path), path, shownAs }
-  } catch {
-    return null
-  }
+  const text = readOrNull(readText, path)
+  return text === null ? null : { text, path, shownAs }
 }

@@ -5,6 +5,7 @@ import { HTPASSWD, passwordFaults } from '../../config/values/htpasswd.ts'
 import { parseRoutePath } from '../../config/values/path.ts'
 import { type Entry, entry, type Section } from '../draft.ts'
 import { STAND_IN_HOST } from '../variables-to-set.ts'
+import { readOrNull } from './old-texts.ts'
 import { NO_CLAIM } from './options.ts'
 import { claimOfEmail, isGithub, PROVIDER, trustsEmails } from './provider.ts'
 import type { Old } from './settings.ts'
@@ -37,21 +38,13 @@ export function keepsNobodyOut(old: Old): boolean {
 /** The file with passwords; null where there is none, or one that protects them too little to be taken (`{SHA}`). */
 export function passwordFile(old: Old): string | null {
   const path = old.text('htpasswd_file')
-  const text = path === null ? null : textOf(old, path)
+  const text = path === null ? null : readOrNull(old.readText, path)
   const [fault] = text === null ? [] : passwordFaults(text)
   if (fault === undefined) return path
   const way = `give each of them a new password (sallyport user passwd ${path} NAME, or htpasswd -B ${path} NAME), and import again`
   const say = `not carried over, so passwords do not work: ${fault}; a hash cannot be converted, so ${way}`
   old.tell('htpasswd_file', 'decide', say)
   return null
-}
-
-function textOf(old: Old, path: string): string | null {
-  try {
-    return old.readText(path)
-  } catch {
-    return null
-  }
 }
 
 /**
@@ -148,12 +141,7 @@ function whoMay(old: Old, hasPasswords: boolean, hasForm: boolean): Json {
   // Of groups and of claims a rule has one list each, and both would have to hold.
   const isSaid = github !== null && (github.length === 0 || Object.keys(asked).length === 0)
   const others = [...OTHERS, ...(isSaid ? [] : GITHUB)].filter(old.has)
-  if (others.length > 0)
-    old.tell(
-      others.filter(name => name !== 'github_repo'),
-      'decide',
-      NO_CLAIM,
-    )
+  for (const name of others) if (name !== 'github_repo') old.tell(name, 'decide', NO_CLAIM)
   const meaning = 'the sub of a user who may; a rule is better'
   const rest: Rule = others.length === 0 ? {} : { subjects: [old.blanks.add('WHO_MAY', meaning, 'somebody')] }
   const more = isSaid && github.length > 0 ? github : [{}]
@@ -215,7 +203,7 @@ function listedAddresses(old: Old): readonly string[] {
   const option = 'authenticated_emails_file'
   const path = old.text(option)
   if (path === null) return []
-  const text = textOf(old, path)
+  const text = readOrNull(old.readText, path)
   if (text !== null) {
     const rows = text.split('\n').map(line => line.split(',')[0]?.trim().replace(/^"|"$/g, '') ?? '')
     return [...new Set(rows.filter(address => /^[^\s@]+@[^\s@]+$/.test(address)))].map(old.spell)

@@ -3,12 +3,9 @@
 import type { Alpha } from './alpha.ts'
 import type { Gap, Stated } from './options.ts'
 
-/** One of the old files. */
 export interface OldText {
   readonly text: string
-  /** Where it is. */
   readonly path: string
-  /** As it was named. */
   readonly shownAs: string
 }
 
@@ -17,7 +14,6 @@ export class Unreadable extends Error {}
 
 /** What the old files are read with, and what was found in them. */
 export interface Reading {
-  /** Reads a file; throws where that cannot be. */
   readText(path: string): string
   /** A variable for references in the old files, from the env files that were given; undefined for none. */
   lookUp(name: string): string | undefined
@@ -42,7 +38,6 @@ export interface Program {
   readonly knowsVariables: boolean
 }
 
-/** A word of a command line, and its line in the file that has it. */
 export interface Word {
   readonly text: string
   readonly line: number | null
@@ -102,6 +97,15 @@ export function fillIn(text: string, lookUp: (name: string) => string | undefine
   })
 }
 
+/** A text; null where it cannot be read. */
+export function readOrNull(readText: (path: string) => string, path: string): string | null {
+  try {
+    return readText(path)
+  } catch {
+    return null
+  }
+}
+
 /** Each variable once: the last one counts, also where it is empty. */
 export function last(variables: readonly Variable[]): readonly Variable[] {
   return [...new Map(variables.map(one => [one.name, one])).values()]
@@ -117,7 +121,6 @@ export function afterProgram(words: readonly Word[]): readonly Word[] {
   return words.slice(words.findIndex(({ text }) => isProgram(text)) + 1)
 }
 
-/** A file's name without its folder. */
 export function nameOf(path: string): string {
   return path.slice(path.lastIndexOf('/') + 1)
 }

@@ -1,18 +1,11 @@
 /** The provider of an oauth2-proxy as a table of the new file. */
 
 import { ALGORITHMS } from '../../config/keys/providers.ts'
-import { type Entry, entry, openidScopes, type Section } from '../draft.ts'
-import { STAND_IN_HOST } from '../variables-to-set.ts'
+import { type Entry, entry, issuerOf, openidScopes, type Section } from '../draft.ts'
 import type { Old } from './settings.ts'
 
 /** The provider's name in the new file. */
 export const PROVIDER = 'oidc'
-
-/** Issuers of providers that the file names only by provider. */
-const ISSUERS: Readonly<Record<string, string>> = {
-  google: 'https://accounts.google.com',
-  gitlab: 'https://gitlab.com',
-}
 
 /** Kinds that speak OAuth 2 in ways of their own, without ID tokens. */
 const NOT_OPENID = ['github', 'bitbucket', 'facebook', 'linkedin', 'digitalocean', 'nextcloud', 'srht', 'keycloak']
@@ -45,7 +38,7 @@ export function providerSection(old: Old): Section {
   const id = () => old.blanks.add('OIDC_CLIENT_ID', 'the client, as registered at the provider', 'client')
   const client = [
     entry('label', old.spelt('provider_display_name')),
-    isGithub(old) ? entry('preset', 'github') : entry('issuer', issuerOf(old)),
+    isGithub(old) ? entry('preset', 'github') : entry('issuer', issuer(old)),
     entry('client_id', old.spelt('client_id') ?? id()),
     secretEntry(old),
     scopesEntry(old),
@@ -85,7 +78,7 @@ function tellGithub(old: Old): readonly Entry[] {
   return []
 }
 
-function issuerOf(old: Old): string {
+function issuer(old: Old): string {
   const kind = old.text('provider') ?? 'google'
   if (NOT_OPENID.includes(kind)) {
     const way = 'put one in front of it that can use it (Pocket ID, Keycloak, Dex), and name that'
@@ -96,8 +89,7 @@ function issuerOf(old: Old): string {
   if (tenant !== null) old.tell('azure_tenant', 'kept', stated === null ? 'in issuer' : 'issuer says it')
   if (stated !== null) return stated
   if (tenant !== null) return `https://login.microsoftonline.com/${tenant}/v2.0`
-  const meaning = 'the provider’s address, as its metadata has it in "issuer"'
-  return ISSUERS[kind] ?? old.blanks.add('OIDC_ISSUER', meaning, `https://${STAND_IN_HOST}`)
+  return issuerOf(kind, old.blanks)
 }
 
 /** Which of its claims hold addresses and groups, and which addresses count. */

@@ -9,7 +9,7 @@ import { type Entry, entry, type Section, spellDuration, spellPath } from '../dr
 import { escapeReferences, STAND_IN_HOST } from '../variables-to-set.ts'
 import { PORTAL, passwordFile, ROLE } from './members.ts'
 import { clientField } from './server.ts'
-import type { Old } from './settings.ts'
+import { type Old, withOwn } from './settings.ts'
 import { readUpstreams, type Service } from './upstreams.ts'
 
 /** Where the routes of the new file are, before their rules are known. */
@@ -101,7 +101,7 @@ export function routeSections(old: Old, { hosts, services, isAsked }: Places): r
   return hosts.flatMap(host =>
     plans.map(plan => {
       const { service } = plan
-      const own = service?.own === undefined ? old : old.with(service.own)
+      const own = service?.own === undefined ? old : withOwn(old, service.own)
       const knowsPeople = service?.kind === 'upstream' || service?.kind === 'none'
       const entries: readonly Entry[] = [
         entry('host', host),

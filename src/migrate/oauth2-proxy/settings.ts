@@ -17,73 +17,57 @@ export interface Inputs {
   readonly isSeveral: boolean
 }
 
+export type Old = ReturnType<typeof createOld>
+
 /**
  * An oauth2-proxy that becomes a new file: its settings, read as leniently as it reads them (`"true"` is true, `"a,b"`
  * a list), and the notes about it. An option with its default value adds no note.
  */
-export interface Old extends Tools {
-  readonly alpha: Alpha | null
-  /** Expressions of paths that no route says: nobody passes where one holds. */
-  readonly closedPaths: readonly string[]
-  readonly names: readonly string[]
-  /** Whether it is stated, and says what does not hold anyway. */
-  has(name: string): boolean
-  line(name: string): number | null
-  /** Where it is stated, for people: `line 3`, or `compose.yaml:3` where there are several files. */
-  where(name: string): string
-  /** Null where it is missing or empty. */
-  text(name: string): string | null
-  list(name: string): readonly string[]
-  /** The same in the spelling of the new file. */
-  spelt(name: string): string | null
-  /** Whether a switch is on. */
-  isOn(name: string): boolean
-  /** Milliseconds of a duration such as `168h0m0s`; null where it is missing or no duration. */
-  durationMs(name: string): number | null
-  /** Notes what became of an option that is stated, by the words of the table or by others. */
-  tell(names: string | readonly string[], outcome: Outcome, say?: string): void
-  /** A text of the old file in the spelling of the new one. */
-  spell(text: string): string
-  /** The same, but for these options. */
-  with(own: readonly Stated[]): Old
-}
-
-/** An oauth2-proxy by what is said of it. */
-export function createOld(inputs: Inputs, tools: Tools): Old {
+export function createOld(inputs: Inputs, tools: Tools) {
   const { stated, alpha, gaps, isSeveral } = inputs
   const said = new Map([...stated].filter(([, one]) => !isUsual(one)))
   const first = (name: string) => said.get(name)?.values[0] ?? ''
   const line = (name: string) => stated.get(name)?.line ?? null
+  /** Null where it is missing or empty. */
   const text = (name: string) => first(name).trim() || null
-  const list = (name: string) => listOf(said.get(name))
+  /** A text of the old file in the spelling of the new one. */
   const spell = tools.blanks.literal
   return {
     ...tools,
     alpha,
+    /** Expressions of paths that no route says: nobody passes where one holds. */
     closedPaths: gaps.flatMap(({ path }) => path ?? []),
     names: [...stated.keys()],
-    has: name => said.has(name),
+    inputs,
+    /** Whether it is stated, and says what does not hold anyway. */
+    has: (name: string) => said.has(name),
     line,
-    where: name => (isSeveral ? `${stated.get(name)?.file}:${line(name)}` : `line ${line(name)}`),
+    /** Where it is stated, for people: `line 3`, or `compose.yaml:3` where there are several files. */
+    where: (name: string) => (isSeveral ? `${stated.get(name)?.file}:${line(name)}` : `line ${line(name)}`),
     text,
-    list,
-    spelt(name) {
-      const stated = text(name)
-      return stated === null ? null : spell(stated)
+    list: (name: string) => listOf(said.get(name)),
+    spell,
+    spelt(name: string): string | null {
+      const found = text(name)
+      return found === null ? null : spell(found)
     },
-    isOn: name => flagOf(first(name)) ?? OPTIONS.get(name)?.kind === 'on',
-    durationMs: name => durationMsOf(first(name)),
-    tell(names, outcome, say) {
+    isOn: (name: string) => flagOf(first(name)) ?? OPTIONS.get(name)?.kind === 'on',
+    durationMs: (name: string) => durationMsOf(first(name)),
+    /** Notes what became of an option that is stated, by the words of the table or by others. */
+    tell(names: string | readonly string[], outcome: Outcome, say?: string): void {
       for (const name of typeof names === 'string' ? [names] : names) {
         const words = say ?? OPTIONS.get(name)?.says.find(([known]) => known === outcome)?.[1] ?? ''
         const file = isSeveral ? (stated.get(name)?.file ?? null) : null
         if (said.has(name)) tools.notes.add(outcome, name, line(name), words, file)
       }
     },
-    spell,
-    with: own =>
-      createOld({ ...inputs, stated: new Map([...stated, ...own.map(one => [one.name, one] as const)]) }, tools),
   }
+}
+
+/** The same, but for these options. */
+export function withOwn(old: Old, own: readonly Stated[]): Old {
+  const stated = new Map([...old.inputs.stated, ...own.map(one => [one.name, one] as const)])
+  return createOld({ ...old.inputs, stated }, old)
 }
 
 /** Whether an option says what holds without it: a file that oauth2-proxy writes itself is full of them. */
