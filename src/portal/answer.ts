@@ -8,8 +8,8 @@ import { brandStyle, drawPage } from './layout/brand.tsx'
 import type { Words } from './words/words.ts'
 
 /**
- * What a page may beyond the usual: load the icons of applications and have its script ask this host, hold a form whose answer leads to any host (browsers
- * hold redirects against `form-action` too), or have its script ask this host; or nothing at all.
+ * What a page may beyond the usual: load the icons of applications, hold a form whose answer leads to any host (browsers hold
+ * redirects against `form-action` too), or have its script ask this host; or nothing at all.
  */
 type Scope = 'icons' | 'leads-anywhere' | 'asks' | 'asks-and-leads-anywhere' | 'nothing'
 
@@ -35,7 +35,7 @@ function contentSecurityPolicy(
     "default-src 'none'",
     `style-src ${[...styles, ...(own === null ? [] : [hashSource(own)])].join(' ')}`,
     ...(allowed.length === 0 ? [] : [`script-src ${allowed.join(' ')}`]),
-    ...(scope === 'icons' || scope.startsWith('asks') ? ["connect-src 'self'"] : []),
+    ...(scripts.includes('live-states') || scope.startsWith('asks') ? ["connect-src 'self'"] : []),
     "font-src 'self'",
     `img-src ${scope === 'icons' ? "'self' " : ''}data:`,
     `form-action 'self'${scope.endsWith('leads-anywhere') ? ' https: http:' : ''}`,

@@ -9,7 +9,7 @@ import { pageAnswer } from './answer.ts'
 import { wordsFor } from './language.ts'
 import { Help, NarrowPage, Operators, Reference } from './layout/narrow-page.tsx'
 import { detailOf, nameOf } from './layout/person.ts'
-import { Initials, Letter } from './layout/person-mark.tsx'
+import { Initials, Picture } from './layout/person-mark.tsx'
 import { ownPath } from './paths.ts'
 import type { PortalRequest } from './portal.ts'
 import type { Words } from './words/words.ts'
@@ -63,11 +63,7 @@ export function renderDeniedPage(
   const page = (
     <NarrowPage words={words} title={words.notOpenTitle} place={ctx.portal.title}>
       {isWatched ? <div data-watch={`${ownPath('ask')}?${new URLSearchParams({ return: here })}`} hidden /> : null}
-      {application === null ? null : application.picture === null ? (
-        <Letter name={application.name} />
-      ) : (
-        <img class="icon" src={application.picture} alt="" width={56} height={56} />
-      )}
+      {application === null ? null : <Picture {...application} />}
       <h1>{words.notOpen(view.routeName === '' ? null : view.routeName)}</h1>
       {view.reasons.map(reason => (
         <p>{reason}</p>

@@ -5,6 +5,7 @@
 import type { PortalConfig } from '../config/resolve/portals.ts'
 import { pageAnswer } from './answer.ts'
 import { Acts, Help, NarrowPage, Operators, Reference } from './layout/narrow-page.tsx'
+import { Picture } from './layout/person-mark.tsx'
 import type { Words } from './words/words.ts'
 
 /** A failure as a page shows it. Every text may hold anything: it is escaped. */
@@ -23,6 +24,8 @@ export interface ErrorView {
   readonly ways?: { readonly lead: string; readonly each: readonly string[] }
   /** Whose failure it is, as people know it. */
   readonly place?: string
+  /** The application that it is about, for its icon. */
+  readonly application?: { readonly name: string; readonly picture: string | null } | null
   /** What the log has of it, for an admin to read; in English. */
   readonly cause?: string
   /** False where nothing has gone wrong: the status is not shown. */
@@ -52,6 +55,7 @@ export function renderErrorPage(view: ErrorView): Response {
       onward={restartTo ?? null}
       {...(view.place === undefined ? {} : { place: view.place })}
     >
+      {view.application ? <Picture {...view.application} /> : null}
       <h1>{view.title}</h1>
       {view.detail === undefined ? null : <p class="soft">{view.detail}</p>}
       {restartTo === undefined ? null : (

@@ -15,6 +15,7 @@ import { jsonAnswer, pageAnswer } from '../answer.ts'
 import { type PersonalFormTools, proveForm } from '../form.ts'
 import { wordsFor } from '../language.ts'
 import { PasskeyForm, type PasskeyFormView } from '../layout/passkeys.tsx'
+import { type PICTURES, Sign } from '../layout/person-mark.tsx'
 import { CodeInput } from '../layout/sign-in-parts.tsx'
 import { Moment, Said, SaidOf } from '../layout/time.tsx'
 import { type MenuEntry, WidePage } from '../layout/wide-page.tsx'
@@ -165,14 +166,24 @@ function AccountPage(view: AccountView) {
   const { words, title, menu, told, account } = view
   const say = words.ownAccount
   return (
-    <WidePage words={words} title={title} heading={say.title} menu={menu}>
+    <WidePage
+      words={words}
+      title={title}
+      heading={say.title}
+      menu={menu}
+      isSlim
+      lead={
+        told?.kind === 'factor' || told?.kind === 'passkey' ? undefined : (
+          <p class="soft">{view.isFresh ? say.ends : view.takesPasswords ? say.lead : words.passkeys.confirmLead}</p>
+        )
+      }
+    >
       {told?.kind === 'factor' ? (
         <NewFactor {...view} {...told} />
       ) : told?.kind === 'passkey' ? (
         <NewPasskey {...view} {...told} />
       ) : (
         <>
-          <p class="soft">{view.isFresh ? say.ends : view.takesPasswords ? say.lead : words.passkeys.confirmLead}</p>
           <Outcome words={words} told={told} />
           <Notices words={words} notices={account.notices} />
           {view.takesPasswords ? <Password {...view} /> : null}
@@ -247,6 +258,7 @@ function Password(view: AccountView) {
         {...view}
         act="password"
         label={say.changePassword}
+        sign="lock"
         title={<h2>{words.password}</h2>}
         about={
           password === null ? say.passwordOfFile : <Since words={words} say={say.passwordSince} atMs={password.atMs} />
@@ -275,6 +287,7 @@ function Factor(view: AccountView) {
         {...view}
         act="factor"
         label={isOn ? say.factorReplace : say.factorSetUp}
+        sign="phone"
         title={<h2>{say.factor}</h2>}
         about={
           factor !== null ? (
@@ -322,9 +335,17 @@ function Passkeys(view: AccountView) {
   return (
     <section class="card way">
       {mayChange && rpId !== null ? (
-        <Change {...view} act="passkey" label={say.add} title={<h2>{say.heading}</h2>} about={say.lead} />
+        <Change
+          {...view}
+          act="passkey"
+          label={say.add}
+          sign="passkey"
+          title={<h2>{say.heading}</h2>}
+          about={say.lead}
+        />
       ) : (
         <div class="head">
+          <Sign of="passkey" />
           <span>
             <h2>{say.heading}</h2>
             <span class="soft">{say.lead}</span>
@@ -382,7 +403,7 @@ function NewPasskey(view: AccountView & Extract<Told, { kind: 'passkey' }>) {
   const { words, options, hidden, name, isWrong, proof } = view
   const say = words.passkeys
   return (
-    <section>
+    <section class="card">
       <p class="soft">{say.lead}</p>
       <PasskeyForm
         words={words}
@@ -410,45 +431,47 @@ function NewFactor(view: AccountView & Extract<Told, { kind: 'factor' }>) {
   const { words, secret, pending, picture, isWrong, proof } = view
   const say = words.ownAccount
   return (
-    <section>
+    <section class="card">
       {isWrong ? (
         <p class="wrong" role="alert">
           {words.codeWrong}
         </p>
       ) : null}
       <p>{say.factorScan}</p>
-      <QrCode picture={picture} label={say.factorPicture} />
-      <dl class="facts">
-        <div>
-          <dt>{say.factorKey}</dt>
-          <dd>
-            <code>{secret.replace(/(.{4})(?=.)/g, '$1 ')}</code>
-          </dd>
-        </div>
-      </dl>
-      <form class="fields short" method="post" action={ownPath('account')}>
-        <input type="hidden" name="proof" value={proof} />
-        <input type="hidden" name="act" value="factor-code" />
-        <input type="hidden" name="pending" value={pending} />
-        <div>
-          <CodeInput words={words} isRequired />
-        </div>
-        <button class="act main" type="submit">
-          {say.factorConfirm}
-        </button>
-      </form>
-      <BackToAccount words={words} />
+      <div class="scan">
+        <QrCode picture={picture} label={say.factorPicture} />
+        <form class="fields" method="post" action={ownPath('account')}>
+          <input type="hidden" name="proof" value={proof} />
+          <input type="hidden" name="act" value="factor-code" />
+          <input type="hidden" name="pending" value={pending} />
+          <dl class="facts wide">
+            <div>
+              <dt>{say.factorKey}</dt>
+              <dd>
+                <code>{secret.replace(/(.{4})(?=.)/g, '$1 ')}</code>
+              </dd>
+            </div>
+          </dl>
+          <div class="wide">
+            <CodeInput words={words} isRequired />
+          </div>
+          <div class="buttons wide">
+            <button class="act main" type="submit">
+              {say.factorConfirm}
+            </button>
+            <BackToAccount words={words} />
+          </div>
+        </form>
+      </div>
     </section>
   )
 }
 
 function BackToAccount({ words }: Pick<AccountView, 'words'>) {
   return (
-    <p class="more">
-      <a class="act" href={ownPath('account')}>
-        {words.ownAccount.back}
-      </a>
-    </p>
+    <a class="quiet" href={ownPath('account')}>
+      {words.ownAccount.back}
+    </a>
   )
 }
 
@@ -471,6 +494,7 @@ function Change(
     readonly act: string
     readonly label: string
     /** What it changes, and how that is now. */
+    readonly sign?: keyof typeof PICTURES
     readonly title?: Child
     readonly about?: Child
     /** One of several that it may be of. */
@@ -479,17 +503,19 @@ function Change(
     readonly children?: Child
   },
 ) {
-  const { words, proof, act, label, title, about, of, isFresh, isEnd = false } = props
+  const { words, proof, act, label, sign, title, about, of, isFresh, isEnd = false } = props
   const say = words.ownAccount
   const id = of === undefined ? act : `${act}-${of.id}`
   return (
     <details>
       <summary class="head">
+        {sign === undefined ? null : <Sign of={sign} />}
         <span>
           {title}
           {about === undefined ? null : <span class={of === undefined ? 'soft' : 'soft small'}>{about}</span>}
         </span>
-        <span class="pick">{label}</span>
+        <span class="act to-open">{label}</span>
+        <span class="act to-close">{words.editLeave}</span>
       </summary>
       <form class="fields" method="post" action={ownPath('account')}>
         <input type="hidden" name="proof" value={proof} />

@@ -9,10 +9,11 @@ import type { Session } from '../../session/session.ts'
 import { jsonAnswer, pageAnswer } from '../answer.ts'
 import { parseName, proveForm } from '../form.ts'
 import { wordsFor } from '../language.ts'
-import { Copyable, Creates, Made, NameField, Revoke } from '../layout/credentials.tsx'
+import { Copyable, Creates, Made, NameField, NewForm, Revoke } from '../layout/credentials.tsx'
 import { isSamePerson } from '../layout/person.ts'
-import { agoOf, Moment, Said, spanOf } from '../layout/time.tsx'
-import { type MenuEntry, WidePage } from '../layout/wide-page.tsx'
+import { Sign } from '../layout/person-mark.tsx'
+import { Moment, Said, spanOf, Time } from '../layout/time.tsx'
+import { Facts, type MenuEntry, WidePage } from '../layout/wide-page.tsx'
 import { ownPath } from '../paths.ts'
 import type { PortalRequest, TokenPlace } from '../portal.ts'
 import type { Words } from '../words/words.ts'
@@ -136,8 +137,16 @@ interface TokensView {
 /** A person's tokens, a form for a new one, and a way to revoke each. */
 function TokensPage({ words, title, menu, tokens, made, roles, mayMake, places, nowMs, proof }: TokensView) {
   return (
-    <WidePage words={words} title={title} heading={words.yourTokens} menu={menu}>
-      <p class="soft">{words.tokensLead}</p>
+    <WidePage
+      words={words}
+      title={title}
+      heading={words.yourTokens}
+      menu={menu}
+      lead={<p class="soft">{words.tokensLead}</p>}
+    >
+      {mayMake ? (
+        <NewTokenForm words={words} roles={roles} places={places} proof={proof} isAlone={tokens.length === 0} />
+      ) : null}
       {made === null ? null : (
         <Made
           words={words}
@@ -151,9 +160,6 @@ function TokensPage({ words, title, menu, tokens, made, roles, mayMake, places, 
           <TokenUse words={words} token={made.text} places={places} />
         </Made>
       )}
-      {mayMake ? (
-        <NewTokenForm words={words} roles={roles} places={places} proof={proof} isOpen={tokens.length === 0} />
-      ) : null}
       {tokens.length === 0 ? (
         <div class="empty">
           <p class="soft">{words.noTokens}</p>
@@ -173,13 +179,12 @@ function TokensPage({ words, title, menu, tokens, made, roles, mayMake, places, 
 function NewTokenForm(
   props: Pick<TokensView, 'words' | 'roles' | 'places' | 'proof'> & {
     /** Whether there is nothing else to look at. */
-    readonly isOpen: boolean
+    readonly isAlone: boolean
   },
 ) {
-  const { words, roles, places, proof, isOpen } = props
+  const { words, roles, places, proof, isAlone } = props
   return (
-    <details class="card new" open={isOpen}>
-      <summary>{words.newToken}</summary>
+    <NewForm words={words} label={words.newToken} isAlone={isAlone}>
       <form class="fields" method="post" action={ownPath('tokens')}>
         <Creates proof={proof} />
         <div>
@@ -201,7 +206,7 @@ function NewTokenForm(
       </form>
       <p class="soft small">{roles.length === 0 ? words.tokenWithoutRoles : words.tokenWithRoles(roles.join(', '))}</p>
       <TokenPlaces words={words} places={places} />
-    </details>
+    </NewForm>
   )
 }
 
@@ -218,20 +223,25 @@ function Row({
 }) {
   const { name, session, restsAtMs } = held
   const roles = session.identity.roles ?? []
-  const { resource } = held.limits
+  const about = [held.limits.resource?.address ?? '', roles.join(', ')].filter(part => part !== '').join(' · ')
   return (
     <li class="row">
+      <Sign of="token" />
       <div>
         <h2>{name}</h2>
-        <p class="soft small">
-          {resource === undefined ? null : `${resource.address} · `}
-          {roles.length === 0 ? null : `${roles.join(', ')} · `}
-          <Said say={until => words.tokenTimes(agoOf(session.createdAtMs, nowMs, words), until)}>
-            <Moment words={words} atMs={session.expiresAtMs} show="day" />
-          </Said>
-        </p>
+        {about === '' ? null : <p class="soft small">{about}</p>}
         {restsAtMs === 0 ? <p class="small">{words.tokenRests}</p> : null}
       </div>
+      <Facts
+        facts={[
+          <Said say={words.tokenSince}>
+            <Time words={words} atMs={session.createdAtMs} nowMs={nowMs} />
+          </Said>,
+          <Said say={words.tokenUntil}>
+            <Moment words={words} atMs={session.expiresAtMs} show="day" />
+          </Said>,
+        ]}
+      />
       <Revoke words={words} page="tokens" id={session.id} name={name} proof={proof} />
     </li>
   )

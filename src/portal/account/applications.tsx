@@ -7,7 +7,7 @@ import { isPageLoad, prefersPage } from '../../route/page-load.ts'
 import { jsonAnswer, pageAnswer, redirectAnswer } from '../answer.ts'
 import { wordsFor } from '../language.ts'
 import { detailOf, nameOf } from '../layout/person.ts'
-import { Initials, Letter } from '../layout/person-mark.tsx'
+import { Initials, Picture } from '../layout/person-mark.tsx'
 import { type MenuEntry, SearchField, WidePage } from '../layout/wide-page.tsx'
 import { isPortalHost, ownPath, portalOrigin } from '../paths.ts'
 import { type Application, type PortalRequest, readQuery } from '../portal.ts'
@@ -98,7 +98,7 @@ function hasSearch(applications: readonly Application[]): boolean {
 function Search({ words, value }: { readonly words: Words; readonly value: string }) {
   return (
     <search>
-      <form class="search" method="get" action={ownPath('')}>
+      <form class="filters" method="get" action={ownPath('')}>
         <SearchField id="q" name="q" value={value} label={words.findApplication} />
         <button class="act" type="submit">
           {words.search}
@@ -183,12 +183,17 @@ function List(props: {
         return (
           <li data-find={textOf(application)} hidden={!fits(application, search)}>
             <a class="app" href={address} data-health={health ?? 'unknown'}>
-              {icon === null ? <Letter name={name} /> : <img class="icon" src={icon} alt="" width={56} height={56} />}
+              <Picture name={name} picture={icon} />
               <span>
                 <Name>{name}</Name>
                 <span class="soft small about">{description ?? placeOf(address)}</span>
                 {health === 'down' ? <span class="small health down">{words.health.down}</span> : null}
               </span>
+              {props.isFew ? (
+                <span class="act main" aria-hidden="true">
+                  {words.openNamed(name)}
+                </span>
+              ) : null}
             </a>
           </li>
         )

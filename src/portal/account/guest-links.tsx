@@ -10,12 +10,13 @@ import type { Session } from '../../session/session.ts'
 import { jsonAnswer, pageAnswer } from '../answer.ts'
 import { parseName, proveForm } from '../form.ts'
 import { wordsFor } from '../language.ts'
-import { Creates, Made, NameField, Revoke } from '../layout/credentials.tsx'
+import { Creates, Made, NameField, NewForm, Revoke } from '../layout/credentials.tsx'
 import { isSamePerson, nameOf } from '../layout/person.ts'
+import { Picture } from '../layout/person-mark.tsx'
 import { Moment, Said, spanOf } from '../layout/time.tsx'
-import { type MenuEntry, WidePage } from '../layout/wide-page.tsx'
+import { Facts, type MenuEntry, WidePage } from '../layout/wide-page.tsx'
 import { ownPath } from '../paths.ts'
-import type { GuestPlace, PortalRequest } from '../portal.ts'
+import type { Application, GuestPlace, PortalRequest } from '../portal.ts'
 import type { Words } from '../words/words.ts'
 import { type CredentialTools, createCredentialPage, noteMade } from './credential-page.ts'
 import { describeLink, linkAddress, linksOf, mayRevokeAll, parseLinkPlace } from './guest-link-address.ts'
@@ -132,6 +133,7 @@ async function answer(
       menu={menuOf(ctx, session, words, 'guests')}
       links={links}
       places={limits === null ? [] : ctx.guestPlaces(session)}
+      applications={ctx.applications(session)}
       own={session}
       offer={limits === null ? null : { hours: hoursWithin(limits), maxUses: limits.maxUses }}
       nowMs={tools.ports.now()}
@@ -139,7 +141,7 @@ async function answer(
       {...outcome}
     />
   )
-  return pageAnswer(words, ctx.portal.brand, page, status)
+  return pageAnswer(words, ctx.portal.brand, page, status, {}, 'icons')
 }
 
 /** One's own links; everyone's for those who may revoke them all. */
@@ -164,6 +166,8 @@ interface GuestsView {
   readonly links: readonly HeldGuestLink[]
   /** The applications that this person may share. */
   readonly places: readonly GuestPlace[]
+  /** Those that this person may open, for their icons. */
+  readonly applications: readonly Application[]
   /** The session that looks at the page. */
   readonly own: Session
   /** What a new link may be; null for those who only revoke. */
@@ -179,10 +183,16 @@ interface GuestsView {
 
 /** Guest links, a form for a new one, and a way to revoke each. */
 function GuestsPage(view: GuestsView) {
-  const { words, title, menu, links, made, refused } = view
+  const { words, title, menu, links, made } = view
   return (
-    <WidePage words={words} title={title} heading={words.guestLinks} menu={menu}>
-      <p class="soft">{words.guestLinksLead}</p>
+    <WidePage
+      words={words}
+      title={title}
+      heading={words.guestLinks}
+      menu={menu}
+      lead={<p class="soft">{words.guestLinksLead}</p>}
+    >
+      {view.offer === null ? null : <New view={view} offer={view.offer} />}
       {made === undefined ? null : (
         <Made
           words={words}
@@ -196,12 +206,6 @@ function GuestsPage(view: GuestsView) {
           {...(made.held.grant.path === '/' ? {} : { note: words.linkCoversPath })}
         />
       )}
-      {refused === undefined ? null : (
-        <div class="alert" role="alert">
-          <p>{words.linkRefused}</p>
-        </div>
-      )}
-      {view.offer === null ? null : <New view={view} offer={view.offer} />}
       {links.length === 0 ? (
         <div class="empty">
           <p class="soft">{words.noLinks}</p>
@@ -223,8 +227,12 @@ function New({ view, offer }: { readonly view: GuestsView; readonly offer: NonNu
   const chosen = kept === -1 ? Math.min(2, offer.hours.length - 1) : kept
   const isListed = places.some(({ address }) => address === refused?.address)
   return (
-    <details class="card new" open={view.links.length === 0 || refused !== undefined}>
-      <summary>{words.newLink}</summary>
+    <NewForm words={words} label={words.newLink} isAlone={view.links.length === 0} isOpen={refused !== undefined}>
+      {refused === undefined ? null : (
+        <div class="alert" role="alert">
+          <p>{words.linkRefused}</p>
+        </div>
+      )}
       <form class="fields" method="post" action={ownPath('guests')}>
         <Creates proof={proof} />
         {places.length === 0 ? (
@@ -284,26 +292,31 @@ function New({ view, offer }: { readonly view: GuestsView; readonly offer: NonNu
           {words.makeLink}
         </button>
       </form>
-    </details>
+    </NewForm>
   )
 }
 
 function Row({ view, held }: { readonly view: GuestsView; readonly held: HeldGuestLink }) {
-  const { words, own, proof } = view
+  const { words, own, proof, applications } = view
   const { session, grant, uses, used } = held
+  const icon = applications.find(({ address }) => new URL(address).hostname === grant.host)?.icon ?? null
   const isOwn = isSamePerson(grant.maker, own.identity)
   const maker = isOwn ? '' : `${grant.maker.name === '' ? view.title : grant.maker.name} · `
   return (
     <li class="row">
+      <Picture name={grant.host} picture={icon} />
       <div>
         <h2>{grant.name}</h2>
-        <p class="soft small">
-          {`${maker}${grant.host}${grant.path} · ${words.linkUsed(used, uses)} · `}
+        <p class="soft small">{maker + grant.host + grant.path}</p>
+      </div>
+      <Facts
+        facts={[
+          words.linkUsed(used, uses),
           <Said say={words.linkUntil}>
             <Moment words={words} atMs={session.expiresAtMs} />
-          </Said>
-        </p>
-      </div>
+          </Said>,
+        ]}
+      />
       <Revoke words={words} page="guests" id={session.id} name={grant.name} proof={proof} />
     </li>
   )

@@ -10,7 +10,7 @@ import { pageAnswer, redirectAnswer } from '../answer.ts'
 import { type FormTools, proveForm, readOwnForm } from '../form.ts'
 import { wordsFor } from '../language.ts'
 import { NarrowPage } from '../layout/narrow-page.tsx'
-import { Letter } from '../layout/person-mark.tsx'
+import { Picture } from '../layout/person-mark.tsx'
 import { Moment, Said } from '../layout/time.tsx'
 import { pageNotFound } from '../not-found.ts'
 import { isSecure, ownPath } from '../paths.ts'
@@ -123,7 +123,7 @@ function GuestLinkPage(props: {
   const { maker } = held.grant
   return (
     <NarrowPage words={words} title={words.invited} place={title}>
-      {picture === null ? <Letter name={name} /> : <img class="icon" src={picture} alt="" width={56} height={56} />}
+      <Picture name={name} picture={picture} />
       <h1>{words.invitedTo(name)}</h1>
       <p class="soft">
         <Said say={until => words.invitation(maker.name === '' ? title : maker.name, until)}>

@@ -16,9 +16,10 @@ import { type PersonalFormTools, proveForm, readPersonalForm } from '../form.ts'
 import { wordsFor } from '../language.ts'
 import { AdminTabs, type Tabs } from '../layout/admin-tabs.tsx'
 import { detailOf, hasSeveral, isSamePerson, nameOf } from '../layout/person.ts'
+import { Sign } from '../layout/person-mark.tsx'
 import { OwnRoles } from '../layout/requests.tsx'
 import { momentOf, Time } from '../layout/time.tsx'
-import { type MenuEntry, SearchField, WidePage } from '../layout/wide-page.tsx'
+import { Facts, type MenuEntry, SearchField, WidePage } from '../layout/wide-page.tsx'
 import { isPortalHost, ownPath } from '../paths.ts'
 import { askedFacts, type PortalRequest, readQuery } from '../portal.ts'
 import { leadToPortal } from '../sign-in/redirect-to-portal.ts'
@@ -267,31 +268,22 @@ function Row({ entry, view }: { readonly entry: ShownSession; readonly view: Ses
   const { words } = view
   const device = agent === '' ? words.unknownDevice : agent.replace(' on ', ` ${words.on} `)
   const name = nameOf(session.identity)
+  const about = [
+    ...(view.all === null
+      ? []
+      : [detailOf(session.identity), view.all.hasSeveral ? session.identity.provider : null, device]),
+    client === '' || isUsual ? null : client,
+  ].filter(part => part !== null)
   return (
     <li class="row">
-      <Device isPhone={/iPhone|iPad|Android/.test(agent)} />
+      <Sign of={/iPhone|iPad|Android/.test(agent) ? 'phone' : 'computer'} />
       <div>
         <h2>
           {view.all === null ? device : name} {isThis ? <span class="tag">{words.thisDevice}</span> : null}
           {isBound(session) ? ' ' : null}
           {isBound(session) ? <span class="tag">{isThis ? words.device.bound : words.device.boundThere}</span> : null}
         </h2>
-        <p class="soft small">
-          {view.all === null ? null : (
-            <Parts
-              parts={[detailOf(session.identity), view.all.hasSeveral ? session.identity.provider : null, device]}
-            />
-          )}
-          <Parts parts={[client === '' || isUsual ? null : client]} />
-          {/* A narrow screen shows the other time alone. */}
-          <span class="more-room">
-            {`${words.signedInTime} `}
-            <Time words={words} atMs={session.createdAtMs} nowMs={view.nowMs} />
-            {', '}
-          </span>
-          {`${words.lastUsedTime} `}
-          <Time words={words} atMs={isThis ? view.nowMs : lastSeenMs} nowMs={view.nowMs} />
-        </p>
+        {about.length === 0 ? null : <p class="soft small">{about.join(' · ')}</p>}
         {used.length === 0 ? null : (
           <p class="soft small">{`${words.applicationsUsed} ${new Intl.ListFormat(words.lang).format(used)}`}</p>
         )}
@@ -299,6 +291,18 @@ function Row({ entry, view }: { readonly entry: ShownSession; readonly view: Ses
           <p class="small">{words.device.unproven(momentOf(unproven.atMs, words), unproven.client)}</p>
         )}
       </div>
+      <Facts
+        facts={[
+          <>
+            {`${words.signedInTime} `}
+            <Time words={words} atMs={session.createdAtMs} nowMs={view.nowMs} />
+          </>,
+          <>
+            {`${words.lastUsedTime} `}
+            <Time words={words} atMs={isThis ? view.nowMs : lastSeenMs} nowMs={view.nowMs} />
+          </>,
+        ]}
+      />
       <Form proof={view.proof} act="end" id={session.id} all={view.all}>
         <button
           class="quiet end"
@@ -310,22 +314,6 @@ function Row({ entry, view }: { readonly entry: ShownSession; readonly view: Ses
       </Form>
     </li>
   )
-}
-
-function Device({ isPhone }: { readonly isPhone: boolean }) {
-  return (
-    <svg class="device" viewBox="0 0 24 24" fill="none" stroke="currentColor" stroke-width="1.6" aria-hidden="true">
-      <path
-        d={isPhone ? 'M8 3h8v18H8zM11 18.300h2' : 'M4 5h16v10.500H4zM2.5 19h19'}
-        stroke-linejoin="round"
-        stroke-linecap="round"
-      />
-    </svg>
-  )
-}
-
-function Parts({ parts }: { readonly parts: readonly (string | null)[] }) {
-  return <>{parts.map(part => (part === null ? null : `${part} · `))}</>
 }
 
 function Everywhere({ words, proof }: { readonly words: Words; readonly proof: string }) {
@@ -378,7 +366,7 @@ function More(props: { readonly words: Words; readonly search: string; readonly 
   const { words, search, next } = props
   if (next === null) return null
   return (
-    <p class="more">
+    <p class="group">
       <a href={`${ownPath('sessions')}?${new URLSearchParams({ all: '1', q: search, after: next })}`}>
         {words.olderSessions}
       </a>

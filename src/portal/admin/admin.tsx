@@ -125,10 +125,10 @@ export function AdminPage(view: AdminView) {
       </Part>
       <div class="columns">
         <div>
-          <Part heading={words.turnedAway} id="turned-away">
+          <Part heading={words.turnedAway} id="turned-away" isFolded>
             <TurnedAway words={words} overview={overview} nowMs={nowMs} />
           </Part>
-          <Part heading={words.configuration} id="configuration">
+          <Part heading={words.configuration} id="configuration" isFolded>
             <Configuration words={words} config={config} nowMs={nowMs} />
           </Part>
         </div>
@@ -136,6 +136,7 @@ export function AdminPage(view: AdminView) {
           <Part
             heading={words.admin.latestSignIns}
             id="last-active"
+            isFolded
             beside={<a href={`${ownPath('sessions')}?all=1`}>{words.allSessions}</a>}
           >
             <ul class="items">
@@ -145,7 +146,7 @@ export function AdminPage(view: AdminView) {
             </ul>
           </Part>
           {providers.length === 0 ? null : (
-            <Part heading={words.providers} id="providers">
+            <Part heading={words.providers} id="providers" isFolded>
               <ul class="items">
                 {providers.map(provider => (
                   <Provider words={words} provider={provider} nowMs={nowMs} />
@@ -231,7 +232,7 @@ function Attention({ words, overview, nowMs }: Pick<AdminView, 'words' | 'overvi
   ].filter(line => line !== null)
   if (lines.length === 0) return <p class="calm health up">{words.allAnswers}</p>
   return (
-    <section class="attention" aria-label={words.needsAttention}>
+    <section class="alert attention" aria-label={words.needsAttention}>
       <h2>{words.needsAttention}</h2>
       <ul class="items">{lines}</ul>
     </section>

@@ -19,6 +19,7 @@ import { type PersonalFormTools, proveForm, readPersonalForm } from '../form.ts'
 import { wordsFor } from '../language.ts'
 import { AdminTabs, Pages, type Tabs } from '../layout/admin-tabs.tsx'
 import { nameOf } from '../layout/person.ts'
+import { PICTURES } from '../layout/person-mark.tsx'
 import { dayNameOf, momentOf, timeOf, zoneOf } from '../layout/time.tsx'
 import { type MenuEntry, SearchField, WidePage } from '../layout/wide-page.tsx'
 import { isPortalHost, ownPath } from '../paths.ts'
@@ -307,25 +308,6 @@ function namesFrom(
 /** The kind of an event: the beginning of its name. */
 function kindOf(event: AuditEvent): EventKindName {
   return EVENT_KINDS.find(kind => event.startsWith(kind)) ?? 'audit'
-}
-
-/** A picture of each kind: what it is about. */
-const PICTURES: Readonly<Record<EventKindName, string>> = {
-  sign_in: 'M14 4h5v16h-5M4 12h10M10 8l4 4-4 4',
-  sign_out: 'M10 4H5v16h5M10 12h10M16 8l4 4-4 4',
-  session: 'M4 5h16v10.500H4zM2.500 19h19M10 10.500h4v3h-4zM10.700 10.500V9a1.300 1.300 0 0 1 2.600 0v1.500',
-  access: 'M3.5 12a8.500 8.500 0 1 0 17 0 8.500 8.500 0 0 0-17 0M6 6l12 12',
-  token: 'M4 15a4 4 0 1 0 8 0 4 4 0 0 0-8 0M11 12l8-8M15.5 7.500l3 3',
-  guest: 'M10 14a4 4 0 0 0 6 0l3-3a4 4 0 0 0-6-6l-1 1M14 10a4 4 0 0 0-6 0l-3 3a4 4 0 0 0 6 6l1-1',
-  passkey:
-    'M5 8a4 4 0 1 0 8 0 4 4 0 0 0-8 0M2.500 20c.500-4 3-6 6.500-6 1 0 2 .2 3 .6M15 14a3 3 0 1 0 6 0 3 3 0 0 0-6 0M18 17v5',
-  invitation: 'M3.500 6h17v12.500h-17zM4 7l8 6 8-6',
-  role: 'M12 3l7.500 3v6c0 5-3.500 8-7.500 9-4-1-7.500-4-7.500-9V6z',
-  program: 'M3.500 5h17v14h-17zM8 9.500l3 2.500-3 2.500M13 15h3',
-  account: 'M8 8a4 4 0 1 0 8 0 4 4 0 0 0-8 0M4.500 20.500c0-4 3.500-6 7.500-6s7.500 2 7.500 6',
-  provider: 'M4 4.500h16v6.500H4zM4 13h16v6.500H4zM7.500 7.750h.1M7.500 16.250h.1',
-  config: 'M6 3h8l4 4v14H6zM9 12h6M9 16h6',
-  audit: 'M4 6h16M4 12h16M4 18h10',
 }
 
 /** The pictures of what is on the page, once each: an event shows its own by name. */

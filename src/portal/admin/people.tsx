@@ -21,7 +21,7 @@ import { AdminTabs, type Tabs } from '../layout/admin-tabs.tsx'
 import { Made } from '../layout/credentials.tsx'
 import { Initials } from '../layout/person-mark.tsx'
 import { Said, Time } from '../layout/time.tsx'
-import { SearchField, WidePage } from '../layout/wide-page.tsx'
+import { Facts, SearchField, WidePage } from '../layout/wide-page.tsx'
 import { isPortalHost, ownPath } from '../paths.ts'
 import { type AuditTools, type PortalRequest, readQuery } from '../portal.ts'
 import { leadToPortal } from '../sign-in/redirect-to-portal.ts'
@@ -224,19 +224,22 @@ function PeoplePage(props: PeopleView) {
           <li class="row">
             <Initials name={name} />
             <div>
-              <h2>{name}</h2> <span class={passkeys === 0 ? 'tag soft' : 'tag'}>{own.count(passkeys)}</span>
-              <p class="soft small">
-                {name === person.name ? null : `${person.name} · `}
-                {lastMs === 0 ? (
+              <h2>{name}</h2>
+              {isStronger ? <p class="soft small">{own.stronger}</p> : null}
+            </div>
+            <Facts
+              facts={[
+                <bdi>{person.name}</bdi>,
+                own.count(passkeys),
+                lastMs === 0 ? (
                   own.notSeen
                 ) : (
                   <Said say={own.lastSignIn}>
                     <Time words={words} atMs={lastMs} nowMs={nowMs} />
                   </Said>
-                )}
-                {isStronger ? ` · ${own.stronger}` : ''}
-              </p>
-            </div>
+                ),
+              ]}
+            />
             {isStronger || !mayInvite ? null : (
               <form method="post" action={ownPath('people')}>
                 <input type="hidden" name="proof" value={proof} />

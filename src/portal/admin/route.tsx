@@ -12,6 +12,7 @@ import { pageAnswer } from '../answer.ts'
 import { wordsFor } from '../language.ts'
 import { AdminTabs, Health, Part, type Tabs } from '../layout/admin-tabs.tsx'
 import { detailOf, nameOf } from '../layout/person.ts'
+import { Picture } from '../layout/person-mark.tsx'
 import { Time } from '../layout/time.tsx'
 import { type MenuEntry, WidePage } from '../layout/wide-page.tsx'
 import { ownPath } from '../paths.ts'
@@ -72,8 +73,9 @@ export async function showRoute(ctx: PortalRequest, tools: RouteTools, session: 
       words={words}
       title={ctx.portal.title}
       menu={menuOf(ctx, session, words, 'admin')}
-      tabs={{ here: null, hasFile: overview.config.path !== null, hasPeople: hasPeople(ctx) }}
+      tabs={{ here: 'admin', isBelow: true, hasFile: overview.config.path !== null, hasPeople: hasPeople(ctx) }}
       route={route}
+      picture={ctx.waiting(exampleOf(route).host, pathOf(route))?.picture ?? null}
       form={form}
       people={peopleOf(entries, session)}
       explained={explained}
@@ -117,23 +119,33 @@ interface RoutePageView {
   readonly menu: readonly MenuEntry[]
   readonly tabs: Tabs
   readonly route: RouteView
+  /** Its application's, as an address that holds it whole; null: it is shown as a letter. */
+  readonly picture: string | null
   readonly form: AskedForm
   readonly people: readonly Session[]
   readonly explained: RequestExplained | null
   readonly nowMs: number
 }
 
-function RoutePage({ words, title, menu, tabs, route, form, people, explained, nowMs }: RoutePageView) {
+function RoutePage({ words, title, menu, tabs, route, picture, form, people, explained, nowMs }: RoutePageView) {
   const { admin } = words
   return (
-    <WidePage words={words} title={title} heading={route.name} menu={menu}>
-      <p class="soft">{route.place}</p>
+    <WidePage
+      words={words}
+      title={title}
+      heading={route.name}
+      menu={menu}
+      above={
+        <p class="back">
+          <a href={`${ownPath('admin')}#routes`}>{admin.allRoutes}</a>
+        </p>
+      }
+      mark={<Picture name={route.name} picture={picture} />}
+      lead={<p class="soft">{route.place}</p>}
+    >
       <AdminTabs words={words} tabs={tabs} />
-      <p class="back">
-        <a href={`${ownPath('admin')}#routes`}>{admin.allRoutes}</a>
-      </p>
       {route.refusal === null ? null : (
-        <section class="attention" aria-label={words.needsAttention}>
+        <section class="alert attention" aria-label={words.needsAttention}>
           <Refuses words={words} refusal={route.refusal} />
         </section>
       )}
@@ -265,7 +277,7 @@ function ExplainForm({ words, route, form, people }: Pick<RoutePageView, 'words'
         <label for="client">{admin.explainClient}</label>
         <input id="client" name="client" type="text" maxlength={100} value={form.client} autocomplete="off" />
       </div>
-      <button class="act" type="submit">
+      <button class="act main" type="submit">
         {admin.explainAsk}
       </button>
     </form>

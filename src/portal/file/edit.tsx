@@ -355,7 +355,7 @@ function EditPage(view: EditView) {
             <p>{words.editHidden}</p>
           </div>
         </div>
-        <Findings findings={findings} main={name} />
+        <Findings words={words} findings={findings} main={name} />
         <div class="buttons">
           <button class="act main" type="submit" name="act" value="review">
             {words.editReview}

@@ -7,7 +7,7 @@ import { AdminTabs, Health, type Tabs } from '../layout/admin-tabs.tsx'
 import { type MenuEntry, WidePage } from '../layout/wide-page.tsx'
 import { ownPath } from '../paths.ts'
 import type { Words } from '../words/words.ts'
-import { Difference, Findings } from './show.tsx'
+import { Difference, Found } from './show.tsx'
 
 export interface ReviewView {
   readonly words: Words
@@ -40,12 +40,20 @@ export function ReviewPage({ words, title, menu, tabs, draft, judged, proof, bas
           ))}
         </div>
       )}
-      <Findings findings={findings} main={draft.name} />
+      <Found words={words} findings={findings} main={draft.name} />
       {isSame || people.length === 0 ? (
-        <p class="card same">
-          {isSame ? <Health state="up" text={words.reviewNothing} /> : null}
-          {people.length === 0 ? <Health state="up" text={words.reviewPeople(0, count)} /> : null}
-        </p>
+        <ul class="rows">
+          {isSame ? (
+            <li class="row">
+              <Health state="up" text={words.reviewNothing} />
+            </li>
+          ) : null}
+          {people.length === 0 ? (
+            <li class="row">
+              <Health state="up" text={words.reviewPeople(0, count)} />
+            </li>
+          ) : null}
+        </ul>
       ) : null}
       {isSame ? null : (
         <section class="group">

@@ -10,6 +10,7 @@ import { pageAnswer } from '../answer.ts'
 import type { ConfigEditor, DeskView, DiffLine, Finding, ShownFile } from '../config-editor.ts'
 import { wordsFor } from '../language.ts'
 import { AdminTabs, Health, type Tabs } from '../layout/admin-tabs.tsx'
+import { Sign } from '../layout/person-mark.tsx'
 import { type MenuEntry, WidePage } from '../layout/wide-page.tsx'
 import { ownPath } from '../paths.ts'
 import { type PortalRequest, readQuery } from '../portal.ts'
@@ -74,11 +75,7 @@ function FilePage({ words, title, menu, tabs, isSaved, view }: FilePageView) {
           </a>
         ) : null}
       </div>
-      {findings.length === 0 ? null : (
-        <div class={isRefused ? 'alert' : undefined}>
-          <Findings findings={findings} main={main} />
-        </div>
-      )}
+      <Found words={words} findings={findings} main={main} />
       {files.map(file => (
         <OneFile words={words} file={file} />
       ))}
@@ -140,12 +137,41 @@ export function Difference({ lines }: { readonly lines: readonly DiffLine[] }) {
   )
 }
 
-/** The findings of `check`, in its words: each with its place and how to fix it. */
-export function Findings({ findings, main }: { readonly findings: readonly Finding[]; readonly main: string }) {
+interface FindingsView {
+  readonly words: Words
+  readonly findings: readonly Finding[]
+  /** The file that needs no name. */
+  readonly main: string
+}
+
+/** The findings of a page that has no editor: how many there are, and each. */
+export function Found(view: FindingsView) {
+  const { words, findings } = view
+  const errors = findings.filter(({ severity }) => severity === 'error').length
+  if (findings.length === 0) return null
   return (
-    <ul class="findings" id="findings" lang="en" aria-live="polite">
-      {findings.map(finding => (
-        <li class={finding.severity}>{sayFinding(finding, main)}</li>
+    <section class={errors === 0 ? 'alert mild' : 'alert'}>
+      <Sign of="caution" />
+      <div>
+        <h2>{words.admin.problems(errors, findings.length - errors)}</h2>
+        <Findings {...view} />
+      </div>
+    </section>
+  )
+}
+
+/** The findings of `check`, in its words: each with its place and how to fix it, as the script of the editor shows them. */
+export function Findings({ words, findings, main }: FindingsView) {
+  return (
+    <ul class="findings" id="findings" aria-live="polite">
+      {findings.map(({ severity, file, line, message, hint }) => (
+        <li class={severity}>
+          <span class="place">{`${file === main ? '' : `${file}, `}${words.admin.line(`${line}`)}`}</span>
+          <div lang="en">
+            <p>{message}</p>
+            {hint === '' ? null : <p class="soft small">{hint}</p>}
+          </div>
+        </li>
       ))}
     </ul>
   )

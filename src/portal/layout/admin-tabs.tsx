@@ -8,7 +8,9 @@ import type { Words } from '../words/words.ts'
 
 /** Which of the pages for admins there are, and which one this is. */
 export interface Tabs {
-  readonly here: 'admin' | 'sessions' | 'people' | 'audit' | 'file' | null
+  readonly here: 'admin' | 'sessions' | 'people' | 'audit' | 'file'
+  /** Whether it is one below that. */
+  readonly isBelow?: boolean
   /** Whether admins of this portal may see the file. */
   readonly hasFile: boolean
   /** Whether there is a page of users. */
@@ -29,7 +31,10 @@ export function AdminTabs({ words, tabs }: { readonly words: Words; readonly tab
       {entries
         .filter(([, , , isThere]) => isThere)
         .map(([page, query, label]) => (
-          <a href={ownPath(page) + query} aria-current={page === tabs.here ? 'page' : undefined}>
+          <a
+            href={ownPath(page) + query}
+            aria-current={page !== tabs.here ? undefined : tabs.isBelow ? 'true' : 'page'}
+          >
             {label}
           </a>
         ))}
@@ -37,25 +42,34 @@ export function AdminTabs({ words, tabs }: { readonly words: Words; readonly tab
   )
 }
 
-/** A part of a page: a heading, maybe with something beside it, and what is below. */
+/** A part of a page: a heading, maybe with something beside it, and what is below; folded on a narrow screen, where it is not what one came for. */
 export function Part(props: {
   readonly heading: string
   readonly id?: string
   /** How many there are below. */
   readonly count?: string
   readonly beside?: Child
+  readonly isFolded?: boolean
   readonly children?: Child
 }) {
+  const { heading, isFolded = false, children } = props
   return (
-    <section class="part" id={props.id} aria-label={props.heading}>
+    <section class={isFolded ? 'part folds' : 'part'} id={props.id} aria-label={heading}>
       <div class="part-head">
         <h2>
-          {props.heading}
+          {heading}
           {props.count === undefined ? null : <span class="count">{props.count}</span>}
         </h2>
         {props.beside === undefined ? null : <p>{props.beside}</p>}
       </div>
-      {props.children}
+      {isFolded ? (
+        <details class="narrow">
+          <summary>{heading}</summary>
+          {children}
+        </details>
+      ) : (
+        children
+      )}
     </section>
   )
 }

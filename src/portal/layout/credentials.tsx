@@ -69,6 +69,27 @@ export function Made({ words, lead, text, label, name, untilMs, place, note, may
   )
 }
 
+/** The form for a new one: behind the main button of the page, or open where there is nothing else to look at. */
+export function NewForm(props: {
+  readonly words: Words
+  readonly label: string
+  readonly isAlone: boolean
+  readonly isOpen?: boolean
+  readonly children?: Child
+}) {
+  const { words, label, isAlone, isOpen = false, children } = props
+  if (isAlone) return <section class="new card">{children}</section>
+  return (
+    <details class="new" open={isOpen}>
+      <summary class="act main">
+        <span class="to-open">{label}</span>
+        <span class="to-close">{words.editLeave}</span>
+      </summary>
+      <div class="card">{children}</div>
+    </details>
+  )
+}
+
 /** What a form that makes one carries unseen. */
 export function Creates({ proof }: { readonly proof: string }) {
   return (

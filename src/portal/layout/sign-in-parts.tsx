@@ -4,7 +4,7 @@
 
 import { findGlyph } from '../../config/values/icon-set.ts'
 import { around, type Words } from '../words/words.ts'
-import { Letter } from './person-mark.tsx'
+import { Picture } from './person-mark.tsx'
 
 /** An application that opens after the sign-in. */
 export interface Waiting {
@@ -18,11 +18,7 @@ export function WaitsFor({ words, waiting }: { readonly words: Words; readonly w
   const [before, after] = around(words.toOpen)
   return (
     <p class="waits">
-      {waiting.picture === null ? (
-        <Letter name={waiting.name} />
-      ) : (
-        <img class="icon" src={waiting.picture} alt="" width={40} height={40} />
-      )}
+      <Picture {...waiting} />
       <span>
         {before}
         <strong>{waiting.name}</strong>

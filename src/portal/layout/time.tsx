@@ -92,7 +92,7 @@ export function Moment(props: { readonly words: Words; readonly atMs: number; re
   const { words, atMs, show = 'moment' } = props
   return (
     <time datetime={new Date(atMs).toISOString()} data-show={show}>
-      {show === 'day' ? dayOf(atMs, words) : momentOf(atMs, words)}
+      {show === 'day' ? `${dayOf(atMs, words)} ${zoneOf(atMs, words)}` : momentOf(atMs, words)}
     </time>
   )
 }

@@ -23,10 +23,13 @@ export function WidePage(props: {
   readonly title: string
   readonly heading: string
   readonly menu: readonly MenuEntry[]
-  /** Before the heading, below it, and at the end of its line where there is room. */
+  /** The way back, above the heading; and what is before the heading, below it, and at the end of its line where there is room. */
+  readonly above?: Child
   readonly mark?: Child
   readonly lead?: Child
   readonly beside?: Child
+  /** Whether it is a column in the middle: for forms. */
+  readonly isSlim?: boolean
   readonly children?: Child
 }) {
   const { words, title, heading, menu } = props
@@ -53,7 +56,8 @@ export function WidePage(props: {
             ))}
           </nav>
         </header>
-        <main>
+        <main class={props.isSlim === true ? 'slim' : undefined}>
+          {props.above}
           <div class="top">
             {props.mark}
             <div>
@@ -66,6 +70,19 @@ export function WidePage(props: {
         </main>
       </div>
     </Document>
+  )
+}
+
+/** Facts about one row of a list: a column each, and below each other on a narrow screen. */
+export function Facts({ facts }: { readonly facts: readonly Child[] }) {
+  return (
+    <p class="soft small bits">
+      {facts.map(fact => (
+        <>
+          <span>{fact}</span>{' '}
+        </>
+      ))}
+    </p>
   )
 }
 

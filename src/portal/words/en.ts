@@ -65,7 +65,7 @@ export const EN: Words = {
       others === 0
         ? 'Your change is saved.'
         : `Your change is saved. You are signed out in ${others === 1 ? 'one other place' : `${others} other places`}.`,
-    passwordOfFile: 'Your password is the one that you were given, if you were given one.',
+    passwordOfFile: 'You use the one that you were given, if any.',
     passwordSince: date => `You chose your password on ${date}.`,
     newPassword: 'New password',
     newPasswordAgain: 'New password, once more',
@@ -80,8 +80,7 @@ export const EN: Words = {
       differ: 'The two new passwords are not the same. Nothing was changed.',
     },
     factor: 'Second factor',
-    factorLead:
-      'When you sign in with your password, you then enter a code that an app on your phone shows. The password alone is not enough.',
+    factorLead: 'After your password, you enter a code from an app on your phone.',
     factorOfFile: 'You use the app that you were given a key for.',
     factorSince: date => `You set up your app on ${date}.`,
     factorSetUp: 'Set up an app',
@@ -116,7 +115,8 @@ export const EN: Words = {
   makeToken: 'Make a token',
   tokenWithoutRoles: 'It always has the same roles as you. At the moment you have none.',
   tokenWithRoles: roles => `It always has the same roles as you. At the moment: ${roles}.`,
-  tokenTimes: (made, until) => `Made ${made}, valid until ${until}`,
+  tokenSince: made => `Made ${made}`,
+  tokenUntil: until => `valid until ${until}`,
   tokenRests: 'Paused: it works again after your next sign-in.',
   tokenPlaces: places => `Works at ${places}.`,
   tokenPlaceCount: count => `Works at ${count} addresses`,

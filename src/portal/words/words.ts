@@ -151,7 +151,8 @@ export interface Words {
   readonly makeToken: string
   readonly tokenWithoutRoles: string
   tokenWithRoles(roles: string): string
-  tokenTimes(made: string, until: string): string
+  tokenSince(made: string): string
+  tokenUntil(until: string): string
   readonly tokenRests: string
   /** Where tokens are taken: `git.example.com, app.example.com/api`. */
   tokenPlaces(places: string): string

@@ -36,7 +36,8 @@ test('what is on disk is shown with the mistakes for which it is refused, while 
   await eventually(() => gate.told('config.refused').length > 0, 'the save is refused')
   const { source, page } = await look(gate)
   expect(page.text).toContain('The file on disk has errors')
-  expect(page.text).toMatch(/line \d+: unknown key "alow" in \[\[routes\]\] \(did you mean "allow"\?\)/)
+  expect(page.text).toMatch(/line \d+ unknown key "alow" in \[\[routes\]\] did you mean "allow"\?/)
+  expect(page.text).toContain('2 errors, 1 warning')
   expect(page.texts('.removed')).toContain('- allow = ["user"]')
   expect(page.texts('.added').filter(line => line.startsWith('+ alow = ["${kept:'))).toHaveLength(1)
   expect(source).not.toContain('planted-in-a-wrong-key')
@@ -84,7 +85,8 @@ test('files that are included are shown like the first, and a secret that change
     '[providers.other]\nissuer = "http://127.0.0.1:8"\nclient_id = "b"\nclient_secret = "planted-c"\nx = 1\n',
   )
   const { source, page } = await look(gate)
-  expect(page.text).toContain(`${other}, line 5: unknown key "x"`)
+  expect(page.texts('.findings .place')).toContain(`${other}, line 5`)
+  expect(page.texts('.findings p')).toContain('unknown key "x" in [providers.other]')
   for (const [kind, sign] of [
     ['.removed', '-'],
     ['.added', '+'],
@@ -112,7 +114,8 @@ test('of a line that is no TOML, what it was meant to be is not shown: it may be
   for (const line of ['store = redis://gate:planted@valkey:6379/0', 'auth = Bearer-planted', 'x = { y = planted }']) {
     writeFileSync(gate.configPath, `${line}\n${fileWith()}`)
     const { source, page } = await look(gate)
-    expect(page.text).toContain('line 1: text goes in double quotes')
+    expect(page.texts('.findings .place')).toContain('line 1')
+    expect(page.texts('.findings p').join()).toContain('text goes in double quotes')
     expect([line, source.includes('planted')]).toEqual([line, false])
   }
 })

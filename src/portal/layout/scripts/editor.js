@@ -132,36 +132,46 @@ function show(/** @type {Finding[]} */ findings, /** @type {string[]} */ says) {
     message: finding.message + (finding.hint === '' ? '' : ` (${finding.hint})`),
   }))
   view.dispatch(setDiagnostics(view.state, diagnostics))
-  list.replaceChildren(
-    ...says.map(text => line(text, null)),
-    ...findings.map(finding => line(`${finding.message}${finding.hint === '' ? '' : ` (${finding.hint})`}`, finding)),
-  )
+  list.replaceChildren(...says.map(told), ...findings.map(line))
   const count = (/** @type {string} */ severity) => findings.filter(one => one.severity === severity).length
   tell(count('error'), count('warning'))
 }
 
+/** A sentence, with its advice below. */
+function sentence(/** @type {string} */ text, /** @type {string} */ hint, /** @type {string} */ lang) {
+  const said = document.createElement('div')
+  said.lang = lang
+  const [first, advice] = [document.createElement('p'), document.createElement('p')]
+  first.textContent = text
+  advice.textContent = hint
+  advice.className = 'soft small'
+  said.append(...(hint === '' ? [first] : [first, advice]))
+  return said
+}
+
 /** One finding in the list, with a way to its line; in another file, with its place. */
-function line(/** @type {string} */ text, /** @type {Finding | null} */ finding) {
+function line(/** @type {Finding} */ finding) {
   const item = document.createElement('li')
-  const said = document.createElement('span')
-  said.textContent = text
-  item.append(said)
-  if (finding === null) return item
   item.className = finding.severity
-  const place = (words.line ?? '').replace('{line}', `${finding.line}`)
-  if (finding.file !== main) {
-    said.textContent = `${finding.file}, ${place}: ${text}`
-    return item
+  const isHere = finding.file === main
+  const place = document.createElement(isHere ? 'button' : 'span')
+  place.className = 'place'
+  place.textContent = (isHere ? '' : `${finding.file}, `) + (words.line ?? '').replace('{line}', `${finding.line}`)
+  if (isHere) {
+    place.setAttribute('type', 'button')
+    place.addEventListener('click', () => {
+      view.dispatch({ selection: { anchor: rangeOf(view.state, finding).from }, scrollIntoView: true })
+      view.focus()
+    })
   }
-  const jump = document.createElement('button')
-  jump.type = 'button'
-  jump.className = 'jump'
-  jump.textContent = place
-  jump.addEventListener('click', () => {
-    view.dispatch({ selection: { anchor: rangeOf(view.state, finding).from }, scrollIntoView: true })
-    view.focus()
-  })
-  item.prepend(jump)
+  item.append(place, sentence(finding.message, finding.hint, 'en'))
+  return item
+}
+
+/** What is no finding, as that nothing was saved. */
+function told(/** @type {string} */ text) {
+  const item = document.createElement('li')
+  item.append(sentence(text, '', document.documentElement.lang))
   return item
 }
 

@@ -87,6 +87,9 @@ export function createRespond(
         reference: context.id,
         ...(cause === null ? {} : { cause }),
         ...titleOf(context, words, code),
+        ...(code.startsWith('upstream.') && ctx !== null
+          ? { application: ctx.waiting(ctx.target.host, ctx.target.path) }
+          : {}),
         ...waysOn(context, ctx, words, againS),
       })
       for (const [name, value] of Object.entries(fields)) page.headers.set(name, value)
