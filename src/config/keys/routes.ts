@@ -319,7 +319,7 @@ export const ROUTE = {
     list(choice(HOST_WIDE), { single: true }),
     ['Clear-Site-Data'],
     'none',
-    'Fields of answers that act on the whole host, and so do not pass unless they are named: `Clear-Site-Data`, `Alt-Svc`, `NEL`, `Report-To`, `Reporting-Endpoints`, and `Service-Worker-Allowed` beyond this route.',
+    'Fields of answers that act on the whole host, and so do not pass unless they are named: `Clear-Site-Data`, `Alt-Svc`, `NEL`, `Report-To`, `Reporting-Endpoints`, `Secure-Session-Registration`, `Secure-Session-Challenge`, and `Service-Worker-Allowed` beyond this route.',
     { ...FREE, build: names => (names ?? []).map(name => name.toLowerCase()) },
   ),
   shared_caches: defaulted(

@@ -47,6 +47,8 @@ export const HOST_WIDE = [
   'Report-To',
   'Reporting-Endpoints',
   'Service-Worker-Allowed',
+  'Secure-Session-Registration',
+  'Secure-Session-Challenge',
 ] as const
 
 /**

@@ -116,19 +116,22 @@ const LONGEST_KNOWN = 64
  *
  * Every identity field of every preset and of other gates is dropped on every route, in any spelling that a backend might fold into
  * it; a trusted one, and one that rules look at (`judgedNames`, in lower case), in every spelling but its own. What says where the
- * client is ends here, unless it is a trusted one as well.
+ * client is ends here, unless it is a trusted one as well. So does the name of a bound session, which browsers say where they could not
+ * renew its proof: whoever has it can end that session.
  */
 export function compileFieldFates(
   ownNames: Iterable<string>,
   trustedNames: Iterable<string> = [],
   clientField = 'x-forwarded-for',
   judgedNames: Iterable<string> = [],
+  bindsSessions = false,
 ): (name: string) => FieldFate {
   const told = new Set<string>()
   for (const fields of Object.values(PRESETS)) for (const field of fields) told.add(foldFieldName(field.name))
   for (const name of Object.values(PROVIDER_FIELDS)) if (name !== null) told.add(foldFieldName(name))
   for (const name of ownNames) told.add(foldFieldName(name))
   const ended = new Set<string>([...REQUEST_HOP_BY_HOP, ...REWRITTEN].map(foldFieldName))
+  if (bindsSessions) ended.add('secure-session-skipped')
   const rewritten = new Set(REWRITTEN)
   const overrides = new Set(METHOD_OVERRIDES)
   const framing = new Set(FRAMING)

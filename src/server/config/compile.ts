@@ -111,6 +111,7 @@ export function* compileSteps(config: Config, fingerprint: string, pool: Upstrea
   const names = yield* eachInSteps(config.routes, ROUTES_A_STEP, ownFieldNames)
   const { trustedFields } = config.server
   const judged = yield* eachInSteps(config.routes, ROUTES_A_STEP, judgedFieldNames)
+  const bindings = bindingsOf(config)
   return Object.freeze({
     config,
     fingerprint,
@@ -122,14 +123,20 @@ export function* compileSteps(config: Config, fingerprint: string, pool: Upstrea
     compat: [...portals.values()].find(({ compat }) => compat !== null) ?? null,
     guarded: compileHostTable(guardedByHost(routes), guardedByHost(deeper)),
     wantsAccess: new Set(config.routes.flatMap(route => (passesAccess(route) ? (route.portal ?? []) : []))),
-    bindings: bindingsOf(config),
+    bindings,
     trusted: compileNetworks(config.server.trustedProxies),
     rate: compileRate(config.server.rate, 'server'),
     resets: config.tls?.http2 === true ? compileRate(config.server.resets, 'max_resets') : null,
     redirectPort: config.tls?.redirectHttp === true ? config.tls.publicPort : null,
     clientField,
     trustedFields,
-    fateOf: compileFieldFates(new Set(names.flat()), trustedFields, clientField, new Set(judged.flat())),
+    fateOf: compileFieldFates(
+      new Set(names.flat()),
+      trustedFields,
+      clientField,
+      new Set(judged.flat()),
+      bindings !== null,
+    ),
   })
 }
 

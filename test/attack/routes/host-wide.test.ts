@@ -13,6 +13,8 @@ const ACTS: readonly (readonly [name: string, value: string])[] = [
   ['NEL', '{"report_to":"evil","max_age":31536000,"include_subdomains":true}'],
   ['Report-To', '{"group":"evil","max_age":31536000,"endpoints":[{"url":"https://evil.example/"}]}'],
   ['Reporting-Endpoints', 'evil="https://evil.example/"'],
+  ['Secure-Session-Registration', '(ES256);path="/register";challenge="evil"'],
+  ['Secure-Session-Challenge', '"evil";id="another"'],
 ]
 const OURS = ['X-Sallyport-Sign-In', 'X-Sallyport-Token', 'x-sallyport-anything']
 
