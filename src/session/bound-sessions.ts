@@ -45,8 +45,11 @@ export type Renewal =
 /** Bound sessions as the rest of the program uses them. All but `provenUntil` in memory throw `session.store`. */
 export interface Bindings {
   readonly times: BindingTimes
-  /** Until when this value of the proof's cookie proves the device of a session at a host; 0: it does not. In memory once it was read. */
-  provenUntil(session: BoundSession, host: string, value: string): MaybePromise<number>
+  /**
+   * Until when this value of the proof's cookie proves the device of a session at a host; 0: it does not, as where it was made later than
+   * now: a clock that was set back lengthens no copy. In memory once it was read.
+   */
+  provenUntil(session: BoundSession, host: string, value: string, nowMs: number): MaybePromise<number>
   /** The Set-Cookie by which a host of a session's portal takes the device as proven until then. */
   proofFor(sessionId: string, host: string, untilMs: number): Promise<string>
   /** What a browser signs that is to bind this session to its device. */
@@ -91,6 +94,16 @@ interface BindingTools {
 const PROOF = 'the proof of a device'
 const IDENTIFIER = 'a session that is bound to a device'
 
+/** A proof as it was made, and from when it counts. */
+interface KnownProof {
+  readonly value: string
+  readonly fromMs: number
+  readonly untilMs: number
+}
+
+/** How far the clocks of machines that share a store may be apart. */
+const CLOCKS_APART_MS = 30_000
+
 /** A longer value is none of ours. */
 const LONGEST_PROOF = 1024
 
@@ -107,17 +120,16 @@ const MOST_NOTED = 10_000
 export function createBindings(tools: BindingTools): Bindings {
   const { store, once, sealer, ports, memory, times, describe } = tools
   /** The proofs of each bound session in memory that were read already, by host. */
-  const proofs = new WeakMap<Binding, Map<string, { readonly value: string; readonly untilMs: number }>>()
+  const proofs = new WeakMap<Binding, Map<string, KnownProof>>()
   const noted = new Map<string, number>()
 
-  async function openProof(session: BoundSession, host: string, value: string) {
+  async function openProof(session: BoundSession, host: string, value: string, nowMs: number) {
     const opened = value.length > LONGEST_PROOF ? null : await sealer.open(value, PROOF)
     if (textIn(opened, 'session') !== session.id || textIn(opened, 'host') !== host) return 0
-    const untilMs = numberIn(opened, 'untilMs')
-    const known = proofs.get(session.bound) ?? new Map()
+    const proof = { value, fromMs: numberIn(opened, 'fromMs'), untilMs: numberIn(opened, 'untilMs') }
+    const known = proofs.get(session.bound) ?? new Map<string, KnownProof>()
     proofs.set(session.bound, known)
-    if (untilMs > (known.get(host)?.untilMs ?? 0)) known.set(host, { value, untilMs })
-    return untilMs
+    return keepLonger(known, host, proof, nowMs)
   }
 
   function challengeFor(use: 'bind' | 'renew', sessionId: string): Promise<string> {
@@ -169,13 +181,14 @@ export function createBindings(tools: BindingTools): Bindings {
 
   return {
     times,
-    provenUntil(session, host, value) {
+    provenUntil(session, host, value, nowMs) {
       const known = proofs.get(session.bound)?.get(host)
-      return known?.value === value ? known.untilMs : openProof(session, host, value)
+      return known?.value === value ? countedUntil(known, nowMs) : openProof(session, host, value, nowMs)
     },
     async proofFor(sessionId, host, untilMs) {
-      const value = await sealer.seal({ session: sessionId, host, untilMs }, PROOF, untilMs)
-      return writeProof(proofCookieName(sessionId), value, untilMs - ports.now())
+      const fromMs = ports.now()
+      const value = await sealer.seal({ session: sessionId, host, fromMs, untilMs }, PROOF, untilMs)
+      return writeProof(proofCookieName(sessionId), value, untilMs - fromMs)
     },
     offer: sessionId => challengeFor('bind', sessionId),
     identifierOf: ({ id, bound }) =>
@@ -238,6 +251,17 @@ export function createBindings(tools: BindingTools): Bindings {
     unprovenOf: async id => parseUnproven(await once.peekOnce('unproven', keyOfSession(id))),
     tellUnproven: async session => parseUnproven(await once.consumeOneTime('unproven', keyOfOwner(session))),
   }
+}
+
+function countedUntil({ fromMs, untilMs }: KnownProof, nowMs: number): number {
+  return fromMs > nowMs + CLOCKS_APART_MS ? 0 : untilMs
+}
+
+/** Keeps a proof where none is known for the host that counts as long; answers until when it counts. */
+function keepLonger(known: Map<string, KnownProof>, host: string, proof: KnownProof, nowMs: number): number {
+  const [untilMs, before] = [countedUntil(proof, nowMs), known.get(host)]
+  if (untilMs > (before === undefined ? 0 : countedUntil(before, nowMs))) known.set(host, proof)
+  return untilMs
 }
 
 /** Whether a session is bound to a device. */

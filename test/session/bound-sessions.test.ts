@@ -104,10 +104,10 @@ async function provenUntil(
   sessions: OpenSessions,
   session: Session | null,
   value: string,
-  host = HOST,
+  nowMs = Date.now(),
 ): Promise<number> {
   if (session === null || !isBound(session)) throw new Error('the session is bound')
-  return sessions.bindings.provenUntil(session, host, value)
+  return sessions.bindings.provenUntil(session, HOST, value, nowMs)
 }
 
 for (const [name, of] of Object.entries(STORES)) {

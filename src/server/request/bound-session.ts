@@ -44,7 +44,7 @@ export function holdToDevice(
   }
   const proof = readCookie(context.sent.cookie ?? null, session.bound.cookie)
   if (proof === null) return refuse(session, context, tools)
-  const untilMs = tools.sessions.bindings.provenUntil(session, context.target.host, proof)
+  const untilMs = tools.sessions.bindings.provenUntil(session, context.target.host, proof, context.startedMs)
   return andThen(untilMs, judge, session, context, tools)
 }
 

@@ -7,8 +7,11 @@ import { openSessionState } from '../../../src/process/session-state.ts'
 import { tablesOf } from '../../kit/accounts.ts'
 import { fakeClock, quietPorts, type SettableClock } from '../../kit/clock.ts'
 import { challengeOf, DeviceBrowser, makeDevice } from '../../kit/device.ts'
+import { bearer, SCRIPT } from '../../kit/fields.ts'
 import { eventually, type Gate, startGate } from '../../kit/gate.ts'
+import { McpClient } from '../../kit/mcp/client.ts'
 import { untilTheEnd } from '../../kit/opened.ts'
+import { fetchFrom } from '../../kit/requests.ts'
 import { routeTo } from '../../kit/toml.ts'
 
 const AUTH = 'auth.example.test'
@@ -25,7 +28,10 @@ const upstream = keep(
   Bun.serve({
     port: 0,
     hostname: '127.0.0.1',
-    fetch: ({ headers }) => new Response(`${headers.get('x-token-subject')} ${headers.get('cookie')}`),
+    fetch: ({ headers }) => {
+      const told = ['x-token-subject', 'cookie', 'secure-session-skipped'].flatMap(name => headers.get(name) ?? [])
+      return new Response(told.join(' '), { headers: { 'secure-session-registration': 'theirs' } })
+    },
   }),
 )
 
@@ -42,6 +48,7 @@ compat = "oauth2-proxy"
 providers = ["people"]
 bind_sessions = ${mode}
 personal_tokens = true
+guest_links = { allow = ["user"] }
 roles.user = { any = true }
 [portals.other]
 url = "https://${OTHER}"
@@ -49,6 +56,8 @@ providers = ["people"]
 bind_sessions = true
 roles.user = { any = true }
 ${route(ONE, 'home', 'tokens = true')}
+${route(ONE, 'home', 'path = "/mcp"\nmcp = true')}
+${routeTo(upstream, ONE, 'path = "/board"\nportal = "home"\nallow = ["user", { guest_link = true }]')}
 ${route(TWO)}
 ${route(OTHER, 'other')}`
 }
@@ -311,7 +320,11 @@ test('no page of another site binds or renews anything', async () => {
 test('the applications’ hosts bind nothing, and applications see no proof', async () => {
   const owner = await bound()
   const page = await owner.open(`https://${ONE}/`)
-  expect(page.text).toBe('htpasswd:ada null')
+  expect(page.text).toBe('htpasswd:ada')
+  // Whoever knows the name of a bound session can end it by a wrong signature; and what an application registers takes part in the quota.
+  const skipped = `quota_exceeded;session_identifier="${owner.instructions?.session_identifier}"`
+  const answer = await owner.visit(`https://${ONE}/`, { headers: { 'secure-session-skipped': skipped } })
+  expect([await answer.text(), answer.headers.get('secure-session-registration')]).toEqual(['htpasswd:ada', null])
   for (const name of ['bind', 'renew']) {
     const answer = await owner.visit(`https://${ONE}/.sallyport/${name}`, { method: 'POST' })
     expect([name, answer.status]).toEqual([name, 404])
@@ -388,6 +401,68 @@ test('a sign-in that tells its user something first binds its session like any o
   expect((await owner.follow(told, 'Continue')).address.host).toBe(ONE)
   expect([await statusAt(owner), await statusAt(await copyOf(owner))]).toEqual([200, 302])
 })
+
+test('a clock that is set back makes no copied proof last longer, and the device proves itself anew', async () => {
+  const owner = await bound()
+  const whole = await copyOf(owner, true)
+  expect(await statusAt(whole)).toBe(200)
+  for (const [ahead, status] of [
+    // As between machines.
+    [-29_000, 200],
+    [-50 * MINUTE, 302],
+  ] as const) {
+    clock.set(ahead)
+    expect([ahead, await statusAt(whole), await statusAt(owner)]).toEqual([ahead, status, status])
+  }
+  expect((await owner.open(`https://${ONE}/`)).address.host).toBe(AUTH)
+  expect(owner.cookie(AUTH, owner.proof)).toBeNull()
+  expect((await owner.renew()).status).toBe(200)
+  expect((await owner.open(`https://${ONE}/`)).text).toContain('htpasswd:ada')
+  expect([await statusAt(owner), await statusAt(whole)]).toEqual([200, 302])
+})
+
+test.each(['true', '"required"'])(
+  'with %s, neither a client of MCP nor a guest is asked for a device, long after the proof of who let them in',
+  async mode => {
+    await gate[Symbol.asyncDispose]()
+    await start(mode)
+    const owner = await comes()
+    await owner.submit(await owner.open(`https://${ONE}/`), { name: 'ada', password: PASSWORD })
+    expect((await owner.register()).status).toBe(200)
+    const [session, proof] = [SESSION, owner.proof].map(name => `${name}=${owner.cookie(AUTH, name)}`)
+    const resource = `https://${ONE}/mcp`
+    const client = new McpClient(gate, AUTH)
+    expect((await client.register()).status).toBe(201)
+    // Who lets them in is asked: the cookie alone leads to the sign-in.
+    expect(await client.code(resource, session ?? '')).toBe('')
+    const given = await client.redeem(await client.code(resource, `${session}; ${proof}`), resource)
+    const made = await owner.visit(`https://${AUTH}/.sallyport/guests`, {
+      method: 'POST',
+      headers: SCRIPT,
+      body: new URLSearchParams({
+        act: 'create',
+        address: `https://${ONE}/board`,
+        name: 'Aunt',
+        hours: '24',
+        uses: '2',
+      }),
+    })
+    const link =
+      /https:\/\/one\.example\.test\/\.sallyport\/guest\?link=[A-Za-z0-9_-]+/.exec(await made.text())?.[0] ?? ''
+    const guest = await comes('203.0.113.9')
+    const entered = await guest.submit(await guest.open(link))
+    expect(entered.address.pathname).toBe('/board')
+
+    const used = async (token = '') => (await fetchFrom(gate, '/mcp', { host: ONE, ...bearer(token) })).status
+    expect(await used(given.body.access_token)).toBe(200)
+    clock.advance(30 * MINUTE)
+    expect(await statusAt(owner)).toBe(302)
+    const renewed = await client.refresh(given.body.refresh_token ?? '')
+    expect([renewed.status, await used(renewed.body.access_token)]).toEqual([200, 200])
+    expect((await guest.visit(`https://${ONE}/board`)).status).toBe(200)
+    expect((await guest.visit(`https://${ONE}/`)).status).toBe(302)
+  },
+)
 
 test('API tokens are asked for no device; a portal that requires one lets nobody in without', async () => {
   const owner = await bound()
