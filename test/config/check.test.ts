@@ -847,6 +847,22 @@ test('an empty file is refused, so that a save that is only half done is not tak
   expect(result.ok ? [] : result.diagnostics.map(({ code }) => code)).toEqual(['route.none'])
 })
 
+test('bind_sessions is refused where a proxy in front may know the old addresses alone, on hosts that bind by themselves', () => {
+  const codesOf = (lines: string, leads: string) => {
+    const named = portal(`bind_sessions = true\n${lines}\n[portals.home.roles]\nuser = { any = true }`)
+    const result = check(complete(`${asked('verify = "127.0.0.1:9080"').replace('verify = true', leads)}\n${named}`))
+    return (result.ok ? [] : result.diagnostics).map(({ code }) => code)
+  }
+  expect(codesOf('compat = "oauth2-proxy"', 'verify = true')).toEqual(['portal.bind_sessions'])
+  for (const [portal, route] of [
+    ['', 'verify = true'],
+    ['compat = "oauth2-proxy"\nurl = "https://auth.example.com"', 'verify = true'],
+    ['compat = "oauth2-proxy"', 'upstream = "http://127.0.0.1:3000"'],
+  ] as const) {
+    expect([portal, route, codesOf(portal, route)]).toEqual([portal, route, []])
+  }
+})
+
 test('bind_sessions is refused where cookies go over plain HTTP, and where nobody signs in', () => {
   const people = {
     '/etc/sallyport/people.htpasswd': 'ada:$2y$12$abcdefghijklmnopqrstuuVYVvCVmZNqhpgWzXvWoK2gXkzC4kCqS',

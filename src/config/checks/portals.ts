@@ -37,7 +37,7 @@ export function checkPortals(root: RootTable, report: Report): void {
     }
     checkRequests(name, portal, root, report)
     checkMembers(name, portal, root, report)
-    checkBinding(name, portal, report)
+    checkBinding(name, portal, root, report)
     if (portal.values.bind_tickets === true && portal.values.url === null) {
       const message = 'a portal without a url gives no tickets'
       report.warn([...portal.at, 'bind_tickets'], 'portal.bind_tickets', message, { hint: 'remove it', part: 'key' })
@@ -80,11 +80,11 @@ function checkRequests(name: string, portal: PortalTable, root: RootTable, repor
   }
 }
 
-/** Browsers bind sessions by HTTPS alone, and there have to be sessions. */
-function checkBinding(name: string, { at, values }: PortalTable, report: Report): void {
-  const { bind_sessions: binding, insecure_cookies: isInsecure, url, providers } = values
+/** Browsers bind sessions by HTTPS alone, and there have to be sessions; and their own requests for it have to arrive here. */
+function checkBinding(name: string, portal: PortalTable, root: RootTable, report: Report): void {
+  const { bind_sessions: binding, insecure_cookies: isInsecure, url, providers, compat } = portal.values
   if (!binding) return
-  const place = [...at, 'bind_sessions']
+  const place = [...portal.at, 'bind_sessions']
   if (isInsecure === true || url?.scheme === 'http') {
     const hint = 'remove it until people come by https://, without insecure_cookies'
     const message = `browsers bind no session over plain HTTP, which [portals.${name}] is for`
@@ -96,6 +96,13 @@ function checkBinding(name: string, { at, values }: PortalTable, report: Report)
       hint,
       part: 'key',
     })
+  }
+  const isAskedAbout = root.values.routes?.some(route => route.values.portal === name && route.values.verify === true)
+  if (url === null && compat && isAskedAbout) {
+    const hint = `write url = "${suggestUrl(name, portal, root)}" in [portals.${name}], and pass that host to Sallyport; or remove compat`
+    const message =
+      'each host binds its own sessions at /.sallyport/bind, which a proxy in front that knows the old addresses (compat) does not pass on'
+    report.mistake(place, 'portal.bind_sessions', message, { hint, part: 'key' })
   }
 }
 
