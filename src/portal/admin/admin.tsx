@@ -56,7 +56,7 @@ export async function showAdmin(ctx: PortalRequest, tools: AdminTools, session: 
   if (away !== null) return away
   admitAdmin(ctx, session)
   const [survey, overview, requests] = await Promise.all([
-    countSessions(tools.sessions, ctx.portal.name, tools.ports.now()),
+    countSessions(tools.sessions, ctx.portal, tools.ports.now()),
     tools.overview(ctx.portal.name),
     requestsFor(ctx, tools, session),
   ])
@@ -291,9 +291,17 @@ function Figures({
         name={words.sessions}
         value={number(survey.sessions)}
         note={
-          survey.people === null || survey.active === null
-            ? words.admin.manySessions
-            : admin.peopleActive(survey.people, survey.active, ACTIVE_MINUTES)
+          <>
+            {survey.people === null || survey.active === null
+              ? admin.manySessions
+              : admin.peopleActive(survey.people, survey.active, ACTIVE_MINUTES)}
+            {survey.bound === null ? null : (
+              <>
+                <br />
+                {admin.bound(survey.bound, survey.looked - survey.bound, survey.looked === survey.sessions)}
+              </>
+            )}
+          </>
         }
         to={`${ownPath('sessions')}?all=1`}
       />

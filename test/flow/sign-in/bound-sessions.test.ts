@@ -5,8 +5,13 @@ import { examineCopying } from '../../../src/cli/doctor/stand-in.ts'
 import { tablesOf } from '../../kit/accounts.ts'
 import { fakeClock, quietPorts } from '../../kit/clock.ts'
 import { DeviceBrowser } from '../../kit/device.ts'
+import { temporaryFolder } from '../../kit/folder.ts'
 import { configOf, eventually, type Gate, type GateOptions, startGate } from '../../kit/gate.ts'
+import { needs } from '../../kit/needs.ts'
 import { untilTheEnd } from '../../kit/opened.ts'
+import { freePort } from '../../kit/programs/child.ts'
+import { startNginx } from '../../kit/programs/front.ts'
+import { changed, recipe } from '../../kit/programs/recipes.ts'
 import { metricOf } from '../../kit/requests.ts'
 import { EVERYONE, providerTable, routeTo, SILENT } from '../../kit/toml.ts'
 import { forwarded, PAGE, send } from '../../kit/verify.ts'
@@ -95,6 +100,10 @@ test('what a browser is told of its session, and what its owner and admins see o
   const admin = await bound(gate, 'bob')
   const all = await admin.open(`https://${AUTH}/.sallyport/sessions?all=1`)
   expect([all.text.includes('Bound to this device'), all.text.includes('Bound to its device')]).toEqual([true, true])
+
+  await signIn(gate, 'bob')
+  const overview = await admin.open(`https://${AUTH}/.sallyport/admin`)
+  expect(overview.html.texts('.figure .note').join()).toContain('2 bound to a device, 1 not')
 
   // A copy that comes to the portal, from anywhere.
   const thief = await DeviceBrowser.at(gate, `https://${AUTH}`, [APP], { client: '198.51.100.7' })
@@ -228,6 +237,73 @@ test('a proxy in front that asks gets the same word: no proof, no session', asyn
   expect(await asked(`${session}`)).toBe(302)
   expect(await asked(`${session}`, ['Accept: */*'])).toBe(401)
 })
+
+const [NGINX_AUTH, NGINX_APP] = ['auth.example.com', 'app.example.com']
+
+/** nginx by the recipe, with somebody in front of it who ends TLS; `spoil` changes it. */
+async function startFront(folder: string, gate: Gate, spoil = (text: string) => text) {
+  const port = await freePort()
+  const placing = changed(
+    ['listen 80', `listen 127.0.0.1:${port}`],
+    ['https:443', `https:${port}`],
+    ['$scheme', 'https'],
+    ['sallyport:8080', `127.0.0.1:${gate.port}`],
+    ['sallyport:9080', `127.0.0.1:${gate.verifyPort}`],
+    ['app:3000', `127.0.0.1:${named.port}`],
+  )
+  return startNginx(folder, port, placing(spoil(recipe('nginx.conf'))))
+}
+
+/** An application that reads the fields of the recipe. */
+const named = keep(
+  Bun.serve({
+    port: 0,
+    hostname: '127.0.0.1',
+    fetch: ({ headers }) => new Response(`${headers.get('remote-name')} ${headers.get('cookie')}`),
+  }),
+)
+
+needs('nginx').test(
+  'behind a real nginx that asks by the recipe, sessions are bound and renewed, and count with their proof alone',
+  async () => {
+    const verifying = file({ url: NGINX_AUTH, hosts: [NGINX_APP] })
+      .replace(/upstream = "[^"]*"/, 'verify = true')
+      .replace('"x-token"', '"remote"')
+    await using gate = await startGate(verifying, {
+      server: 'trusted_proxies = ["127.0.0.1"]\nverify = "127.0.0.1:0"',
+      files: { 'users.toml': tablesOf({}, { name: 'bob' }) },
+    })
+    const signedIn = async (front: { readonly port: number }) => {
+      const browser = await DeviceBrowser.at(front, `https://${NGINX_AUTH}`, [NGINX_APP])
+      const form = await browser.open(`https://${NGINX_APP}/`)
+      const page = await browser.submit(form, { name: 'ada', password: PASSWORD })
+      expect([page.address.host, page.text]).toEqual([NGINX_APP, 'ada null'])
+      return browser
+    }
+    using folder = temporaryFolder()
+    await using front = await startFront(folder.path, gate)
+    const browser = await signedIn(front)
+    expect((await browser.register()).status).toBe(200)
+    expect((await browser.renew()).status).toBe(200)
+    browser.forget(NGINX_APP, browser.proof)
+    const app = `https://${NGINX_APP}/`
+    const refused = await browser.visit(app, { headers: FETCH })
+    expect([refused.status, await refused.json()]).toMatchObject([401, { sign_in: expect.any(String) }])
+    expect((await browser.visit(app)).headers.get('location')).toStartWith(`https://${NGINX_AUTH}/.sallyport/login?`)
+    expect((await browser.open(app)).text).toBe('ada null')
+
+    // One that drops these fields binds nothing, on either way.
+    using spoiled = temporaryFolder()
+    const portal = 'location / {\n        proxy_pass http://sallyport:8080;'
+    const lost = 'proxy_hide_header Secure-Session-Registration; proxy_set_header Secure-Session-Response "";'
+    await using other = await startFront(spoiled.path, gate, changed([portal, `${portal} ${lost}`]))
+    const unbound = await signedIn(other)
+    expect(unbound.offered).toBeNull()
+    unbound.offered = (await signedIn(front)).offered
+    expect((await unbound.register()).status).toBe(403)
+    expect(await mayOpen(unbound, NGINX_APP)).toBe(true)
+  },
+)
 
 test('the doctor in place of an application is let through where sessions have to be bound', async () => {
   const portal = `url = "https://${AUTH}"\nproviders = ["id"]\nbind_sessions = "required"\n${EVERYONE}`

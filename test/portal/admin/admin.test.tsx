@@ -42,7 +42,7 @@ function render(over: Partial<Overview>, query = ''): HtmlPage {
     },
     ...over,
   }
-  const survey = { sessions: 1, people: 1, active: 1, latest: [] }
+  const survey = { sessions: 1, people: 1, active: 1, bound: null, looked: 1, latest: [] }
   return htmlPage(
     String(
       <AdminPage

@@ -46,6 +46,8 @@ export const ADMIN_DE: AdminWords = {
   peopleActive: (people, active, minutes) =>
     `${plural(people, '1 Person', `${people} Personen`)}, ${active} aktiv in den letzten ${minutes} Minuten`,
   manySessions: 'Alle, die angemeldet sind',
+  bound: (bound, unbound, isAll) =>
+    `${isAll ? '' : `Von den neuesten ${bound + unbound}: `}${bound} an ein Gerät gebunden, ${unbound} nicht`,
   waiting: count => plural(count, '1 Person wartet', `${count} Personen warten`),
   certificates: 'Zertifikate',
   days: count => plural(count, '1 Tag', `${count} Tage`),

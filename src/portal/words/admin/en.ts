@@ -41,6 +41,8 @@ export const ADMIN_EN: AdminWords = {
   peopleActive: (people, active, minutes) =>
     `${plural(people, '1 person', `${people} people`)}, ${active} active in the last ${minutes} minutes`,
   manySessions: 'Everyone who is signed in',
+  bound: (bound, unbound, isAll) =>
+    `${isAll ? '' : `Of the newest ${bound + unbound}: `}${bound} bound to a device, ${unbound} not`,
   waiting: count => plural(count, '1 person is waiting', `${count} people are waiting`),
   certificates: 'Certificates',
   days: count => plural(count, '1 day', `${count} days`),

@@ -47,6 +47,8 @@ export const ADMIN_ES: AdminWords = {
   peopleActive: (people, active, minutes) =>
     `${plural(people, '1 persona', `${people} personas`)}, ${plural(active, '1 activa', `${active} activas`)} en los últimos ${minutes} minutos`,
   manySessions: 'Todas las personas con sesión iniciada',
+  bound: (bound, unbound, isAll) =>
+    `${isAll ? '' : `De las ${bound + unbound} más recientes: `}${plural(bound, '1 vinculada', `${bound} vinculadas`)} a un dispositivo, ${plural(unbound, '1 sin vincular', `${unbound} sin vincular`)}`,
   waiting: count => plural(count, '1 persona espera', `${count} personas esperan`),
   certificates: 'Certificados',
   days: count => plural(count, '1 día', `${count} días`),

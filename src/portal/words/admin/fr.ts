@@ -47,6 +47,8 @@ export const ADMIN_FR: AdminWords = {
   peopleActive: (people, active, minutes) =>
     `${plural(people, '1 personne', `${people} personnes`)}, ${plural(active, '1 active', `${active} actives`)} ces ${minutes} dernières minutes`,
   manySessions: 'Toutes les personnes connectées',
+  bound: (bound, unbound, isAll) =>
+    `${isAll ? '' : `Parmi les ${bound + unbound} dernières\u00a0: `}${plural(bound, '1 liée', `${bound} liées`)} à un appareil, ${plural(unbound, '1 non liée', `${unbound} non liées`)}`,
   waiting: count => plural(count, '1 personne attend', `${count} personnes attendent`),
   certificates: 'Certificats',
   days: count => plural(count, '1 jour', `${count} jours`),

@@ -70,6 +70,8 @@ export interface AdminWords {
   unknownCount(count: number): string
   peopleActive(people: number, active: number, minutes: number): string
   readonly manySessions: string
+  /** How many sessions are bound to a device, and how many are not: of all, or of the newest. */
+  bound(bound: number, unbound: number, isAll: boolean): string
   waiting(count: number): string
   readonly certificates: string
   days(count: number): string
