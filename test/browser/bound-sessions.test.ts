@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, expect } from 'bun:test'
+import { statSync } from 'node:fs'
 import type { BrowserContext, Page } from 'playwright-core'
 import { BINDING_TIMES } from '../../src/session/bound-sessions.ts'
 import { openBoundChromium } from '../kit/browser/bound-chromium.ts'
@@ -8,7 +9,7 @@ import { needs } from '../kit/needs.ts'
 import { untilTheEnd } from '../kit/opened.ts'
 import { freePort } from '../kit/programs/child.ts'
 import { startProvider } from '../kit/provider/provider.ts'
-import { providerTable, routeForUsers } from '../kit/toml.ts'
+import { providerTable, routeForUsers, routeTo } from '../kit/toml.ts'
 
 const { test } = needs('chromium', 'certutil', 'openssl')
 
@@ -29,6 +30,15 @@ provider.allowRedirect(`${auth}/.sallyport/callback`)
 
 const beacons: string[] = []
 const streams = new Set<ReadableStreamDefaultController<string>>()
+
+/** A file that is saved, which goes on being sent for as long as a test wants. */
+const PART = 'x'.repeat(256 * 1024)
+const DISPOSITION = { 'content-type': 'application/octet-stream', 'content-disposition': 'attachment; filename="file"' }
+const WORKER = `
+self.addEventListener('install', () => self.skipWaiting())
+self.addEventListener('activate', event => event.waitUntil(self.clients.claim()))
+self.addEventListener('fetch', event => event.respondWith(fetch(event.request)))
+self.addEventListener('message', async ({ data, source }) => source.postMessage((await fetch(data)).status))`
 const upstream = keep(
   Bun.serve({
     port: 0,
@@ -40,18 +50,11 @@ const upstream = keep(
         beacons.push(await request.text())
         return new Response(null, { status: 204 })
       }
-      if (pathname.endsWith('/events')) {
-        let own: ReadableStreamDefaultController<string>
-        const body = new ReadableStream<string>({
-          start(sink) {
-            own = sink
-            streams.add(sink)
-            sink.enqueue('data: first\n\n')
-          },
-          cancel: () => void streams.delete(own),
-        })
-        return new Response(body, { headers: { 'content-type': 'text/event-stream' } })
-      }
+      if (pathname.endsWith('/events')) return streaming('data: first\n\n', { 'content-type': 'text/event-stream' })
+      if (pathname.endsWith('/large')) return streaming(PART, DISPOSITION)
+      if (pathname.endsWith('/file')) return new Response(PART, { headers: DISPOSITION })
+      if (pathname.endsWith('/worker.js'))
+        return new Response(WORKER, { headers: { 'content-type': 'text/javascript' } })
       const who = request.headers.get('x-token-user-email') ?? 'nobody'
       const headers = { 'content-type': 'text/html' }
       return new Response(`<!doctype html><link rel="icon" href="data:,"><title>App</title><h1>${who}</h1>`, {
@@ -61,6 +64,21 @@ const upstream = keep(
     websocket: { message: (socket, message) => void socket.send(`echo of ${message}`) },
   }),
 )
+
+/** An answer that goes on for as long as a test wants. */
+function streaming(first: string, headers: Readonly<Record<string, string>>): Response {
+  let own: ReadableStreamDefaultController<string>
+  const body = new ReadableStream<string>({
+    start(sink) {
+      own = sink
+      streams.add(sink)
+      sink.enqueue(first)
+    },
+    cancel: () => void streams.delete(own),
+  })
+  return new Response(body, { headers })
+}
+
 const HOSTS = ['app', ...Array.from({ length: 11 }, (_, index) => `app${index + 2}`)]
 
 /** `bind_sessions` as a file says it; `proofMs`: how long a proof counts, in the browser a tenth less. */
@@ -79,7 +97,8 @@ bind_sessions = ${binding}
 user = { any = true }
 
 ${routes.join('\n')}
-${routeForUsers(upstream, 'auth.example.test', 'path = "/tool"\nheaders = "x-token"')}`
+${routeForUsers(upstream, 'auth.example.test', 'path = "/tool"\nheaders = "x-token"')}
+${['auth', 'app'].map(name => routeTo(upstream, `${name}.example.test`, 'path = "/tool/worker.js"\nexact = true\nallow = "public"')).join('\n')}`
 }
 
 const options = (proofMs: number) => ({
@@ -227,6 +246,75 @@ test('once the proof is over, the portal’s host renews it before any request; 
   await eventually(() => beacons.length > 0, 'the beacon arrives')
   expect(beacons).toEqual(['from the portal’s host'])
   expect(signInsSoFar()).toBe(signIns)
+}, 120_000)
+
+/** A service worker takes every request below `/tool/`, and says what its own one comes to. */
+const REGISTER = `navigator.serviceWorker.register('/tool/worker.js').then(() => navigator.serviceWorker.ready).then(() => 'ready')`
+const BY_WORKER = `new Promise(async resolve => {
+  navigator.serviceWorker.onmessage = ({ data }) => resolve(data)
+  const { active } = await navigator.serviceWorker.ready
+  active.postMessage('/tool/data')
+})`
+const THROUGH_WORKER = `fetch('/tool/data').then(answer => answer.status)`
+
+test('a service worker’s requests go the way of the page’s: renewed on the portal’s host, 401 elsewhere until a page loads', async () => {
+  const { context, page } = await signedIn()
+  const own = await context.newPage()
+  for (const [tab, origin, over] of [
+    [own, auth, 200],
+    [page, app, 401],
+  ] as const) {
+    await tab.goto(`${origin}/tool/start`)
+    expect(await tab.evaluate<string>(REGISTER)).toBe('ready')
+    await tab.goto(`${origin}/tool/page`)
+    expect([await tab.evaluate<number>(BY_WORKER), await tab.evaluate<number>(THROUGH_WORKER)]).toEqual([200, 200])
+    for (const script of [BY_WORKER, THROUGH_WORKER]) {
+      await untilOver(context, origin)
+      expect(await tab.evaluate<number>(script)).toBe(over)
+    }
+    await untilOver(context, origin)
+    // The page load goes through the worker too.
+    await tab.goto(`${origin}/tool/again`)
+    expect([tab.url(), await headingOf(tab)]).toEqual([`${origin}/tool/again`, 'ada@example.com'])
+    expect(await tab.evaluate<number>(BY_WORKER)).toBe(200)
+  }
+  expect(signInsSoFar()).toBe(1)
+}, 120_000)
+
+test('a file is saved once the proof is over, and one that is being saved when it ends arrives whole', async () => {
+  const { context, page } = await signedIn()
+  const own = await context.newPage()
+  for (const [tab, origin] of [
+    [own, auth],
+    [page, app],
+  ] as const) {
+    await tab.goto(`${origin}/tool/page`)
+    const saving = tab.waitForEvent('download')
+    await tab.evaluate(`location.href = '/tool/large'`)
+    const large = await saving
+    const [sink] = [...streams]
+    await untilOver(context, origin)
+    sink?.enqueue(PART)
+    sink?.close()
+    streams.clear()
+    expect(await large.failure()).toBeNull()
+    expect(statSync(await large.path()).size).toBe(2 * PART.length)
+
+    await untilOver(context, origin)
+    const again = tab.waitForEvent('download')
+    await tab.evaluate(`location.href = '/tool/file'`)
+    const small = await again
+    expect(await small.failure()).toBeNull()
+    expect(statSync(await small.path()).size).toBe(PART.length)
+  }
+
+  // By a link that says `download` too.
+  await untilOver(context, app)
+  const linked = page.waitForEvent('download')
+  await page.evaluate(`Object.assign(document.createElement('a'), { href: '/tool/file?link', download: '' }).click()`)
+  const named = await linked
+  expect([await named.failure(), statSync(await named.path()).size]).toEqual([null, PART.length])
+  expect(signInsSoFar()).toBe(1)
 }, 120_000)
 
 test('a link of another site, and a while without a network, sign nobody out', async () => {

@@ -1,17 +1,18 @@
 import { launch } from 'puppeteer-core'
 import { temporaryFolder } from '../folder.ts'
-import type { Tab } from './tab.ts'
+import type { Tab, TabOptions } from './tab.ts'
 
 /** Debian's Firefox; a machine that has it elsewhere says so in FIREFOX. */
 const EXECUTABLE = process.env.FIREFOX ?? '/usr/bin/firefox-esr'
 
 /** A real, headless Firefox with a profile of its own, driven by WebDriver BiDi. */
-export async function openFirefox(): Promise<Tab> {
+export async function openFirefox({ takesAnyCertificate = false }: TabOptions = {}): Promise<Tab> {
   const home = temporaryFolder()
   const browser = await launch({
     browser: 'firefox',
     executablePath: EXECUTABLE,
     headless: true,
+    acceptInsecureCerts: takesAnyCertificate,
     userDataDir: home.path,
     env: { ...process.env, HOME: home.path },
   })

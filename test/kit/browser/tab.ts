@@ -16,8 +16,16 @@ export interface Tab extends AsyncDisposable {
   forget(cookie: string): Promise<void>
 }
 
+/** How a browser is opened. */
+export interface TabOptions {
+  /** Also a certificate that nobody has signed, for hosts by HTTPS. */
+  readonly takesAnyCertificate?: boolean
+}
+
+type OpenTab = (options?: TabOptions) => Promise<Tab>
+
 /** Every browser that people come with, as far as Debian has it. */
-export const BROWSERS: readonly (readonly [name: string, open: () => Promise<Tab>])[] = [
+export const BROWSERS: readonly (readonly [name: string, open: OpenTab])[] = [
   ['Chromium', openChromiumTab],
   ['Firefox', openFirefox],
   ['WebKit', openWebKit],
@@ -59,9 +67,9 @@ export function untilHeading(tab: Tab, heading: string): Promise<void> {
   return untilIn(tab, `document.querySelector('h1')?.textContent === ${JSON.stringify(heading)}`)
 }
 
-async function openChromiumTab(): Promise<Tab> {
+async function openChromiumTab({ takesAnyCertificate = false }: TabOptions = {}): Promise<Tab> {
   const browser = await openChromium({ keepsPages: true, isWhole: true })
-  const context = await browser.newContext()
+  const context = await browser.newContext({ ignoreHTTPSErrors: takesAnyCertificate })
   const page = await context.newPage()
   return {
     async open(address) {
@@ -76,7 +84,7 @@ async function openChromiumTab(): Promise<Tab> {
 
 /** The same tests in each browser, under its name; skipped for one that is not on this machine. */
 export function describeEachBrowser(
-  tests: (name: string, open: () => Promise<Tab>) => void,
+  tests: (name: string, open: OpenTab) => void,
   { without }: { readonly without?: string } = {},
 ): void {
   for (const [name, open] of BROWSERS) {

@@ -1,13 +1,13 @@
 import { temporaryFolder } from '../folder.ts'
 import { eventually } from '../gate.ts'
 import { freePort } from '../programs/child.ts'
-import type { Tab } from './tab.ts'
+import type { Tab, TabOptions } from './tab.ts'
 
 /**
  * A real WebKitGTK with a profile of its own, on a screen that nobody sees. Its driver speaks WebDriver by plain HTTP (W3C WebDriver,
  * §6), and starts the small browser that comes with the library.
  */
-export async function openWebKit(): Promise<Tab> {
+export async function openWebKit({ takesAnyCertificate = false }: TabOptions = {}): Promise<Tab> {
   await using stack = new AsyncDisposableStack()
   const home = stack.use(temporaryFolder())
   const start = (command: readonly string[], env: Readonly<Record<string, string>> = {}) => {
@@ -33,7 +33,9 @@ export async function openWebKit(): Promise<Tab> {
   const driver = `http://127.0.0.1:${port}`
   await eventually(() => holds(fetch(`${driver}/status`)), 'the driver answers')
 
-  const opened = await ask(driver, 'POST', '/session', { capabilities: {} })
+  const opened = await ask(driver, 'POST', '/session', {
+    capabilities: { alwaysMatch: { acceptInsecureCerts: takesAnyCertificate } },
+  })
   const session = `/session/${textOf(opened, 'sessionId')}`
   const send = (path: string, body: object = {}) => ask(driver, 'POST', session + path, body)
   stack.defer(async () => void (await ask(driver, 'DELETE', session)))
