@@ -81,8 +81,8 @@ describe.each([0x00, 0xff, 0x41])('a database of which all but the first page is
       seen.add(await status(gate, { cookie }))
       for (const one of known) expect(await status(gate, { cookie: one.cookie })).toBe(200)
     }
-    expect(seen.has(200)).toBe(false)
-    expect(seen.has(503)).toBe(true)
+    // 503 by whom it is found out, 401 once that is over; the gate may also find it out by itself, before any of them comes.
+    expect([...seen].filter(code => code !== 503 && code !== 401)).toEqual([])
     const [damaged = 'none', ...more] = asides(gate.folder)
     expect(more).toEqual([])
     expect(statSync(join(gate.folder, damaged)).size).toBeGreaterThan(100_000)
