@@ -281,6 +281,38 @@ test('a session that goes back to a new store from memory is bound there as it w
 
 const kept: KeptSession[] = []
 
+test('while the store takes no writes, or is away, no proof is renewed, and its challenge stays unanswered; then the same proof counts, once', async () => {
+  const broken = { put: false, findById: false }
+  const failing = (folder: string, clock: SettableClock) => () => {
+    const store = openSqliteStore(join(folder, 's.db'), quietPorts(clock))
+    const refuse = () => {
+      throw Object.assign(new Error('attempt to write a readonly database'), { code: 'SQLITE_READONLY' })
+    }
+    const put: SessionStore['put'] = (...args) => (broken.put ? refuse() : store.put(...args))
+    const findById: SessionStore['findById'] = id => (broken.findById ? refuse() : store.findById(id))
+    return { ...store, put, findById }
+  }
+  await withSessions(failing, async ({ open }) => {
+    const sessions = open()
+    const { session, device, identifier } = await bound(sessions)
+    const asked = await sessions.bindings.renew(identifier, null, NOBODYS)
+    if (asked.kind !== 'ask') throw new Error(asked.kind)
+    const proof = await device.sign(asked.challenge)
+    for (const what of ['put', 'findById'] as const) {
+      broken[what] = true
+      // Answered by 503: a browser keeps the session, and asks again.
+      const renewed = sessions.bindings.renew(identifier, proof, NOBODYS)
+      await expect(renewed).rejects.toMatchObject({ code: 'session.store' })
+      broken[what] = false
+    }
+    expect(await sessions.bindings.renew(identifier, proof, NOBODYS)).toMatchObject({
+      kind: 'proven',
+      session: { id: session.id },
+    })
+    expect(await sessions.bindings.renew(identifier, proof, NOBODYS)).toMatchObject({ kind: 'ask' })
+  })
+})
+
 test('a browser’s older key of a session that is bound anew is no thief’s', async () => {
   let place = ''
   const sqlite = (folder: string, clock: SettableClock) => {
