@@ -19,7 +19,7 @@ import type { KeyChange, RouteLine } from '../server/preview/route-changes.ts'
 import type { SignedIn } from '../server/preview/signed-in-people.ts'
 import { checkPasskeys, type PasskeyFinding, sayPasskeys } from '../session/accounts/people-without-passkeys.ts'
 import type { RoleGrant } from '../session/grants/document.ts'
-import { newestFirst } from './newest-first.ts'
+import { newestFirst } from './list-sessions.ts'
 import { findUnreadable } from './unreadable.ts'
 import { isOutOfReach, openStateAsUser, type StorePorts, tellFailure } from './with-sessions.ts'
 

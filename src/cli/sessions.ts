@@ -19,7 +19,7 @@ import { EVERYONE } from '../session/ended.ts'
 import type { OpenSessions } from '../session/open.ts'
 import type { Session, SessionEntry } from '../session/session.ts'
 import { sessionFacts, sessionMark } from '../session/session-facts.ts'
-import { newestFirst } from './newest-first.ts'
+import { newestFirst } from './list-sessions.ts'
 import { type EndingPorts, withSessions } from './with-sessions.ts'
 
 export const USAGE = {

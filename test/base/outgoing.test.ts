@@ -1,7 +1,6 @@
 import { describe, expect, test } from 'bun:test'
 import { errorFacts, GateError } from '../../src/base/errors.ts'
-import type { Answered, Ask } from '../../src/base/http-client.ts'
-import { answeredBy } from '../../src/base/http-client.ts'
+import { type Answered, type Ask, answeredBy } from '../../src/base/http-client.ts'
 import { type OutgoingConfig, ProxyError, throughProxy } from '../../src/base/outgoing.ts'
 
 const NONE: OutgoingConfig = {

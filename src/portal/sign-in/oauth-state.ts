@@ -8,8 +8,7 @@ import type { Sealer } from '../../session/seal.ts'
 import { redirectAnswer } from '../answer.ts'
 import { ownPath } from '../paths.ts'
 import type { PortalRequest } from '../portal.ts'
-import type { Destination } from './destination.ts'
-import { parseDestination } from './destination.ts'
+import { type Destination, parseDestination } from './destination.ts'
 import { FailedSignIn } from './failed-sign-in.ts'
 
 interface StaleTools {

@@ -1,6 +1,6 @@
 /** Metrics of the session store. */
 
-import type { StoreCall, StoreWatch } from '../../session/watched-store.ts'
+import type { StoreCall, StoreWatch } from '../../session/measured-store.ts'
 import { Histogram, histogramFamily } from './histogram.ts'
 import { type Family, simpleFamily } from './metric-family.ts'
 

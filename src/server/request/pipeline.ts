@@ -4,8 +4,7 @@ import type { GateError } from '../../base/errors.ts'
 import { andThen, type MaybePromise } from '../../base/maybe-promise.ts'
 import { ownPath } from '../../portal/paths.ts'
 import { isOvertaken } from '../../proxy/lifetime/exchanges.ts'
-import type { Trace } from '../observe/tracing/tracer.ts'
-import { during } from '../observe/tracing/tracer.ts'
+import { during, type Trace } from '../observe/tracing/tracer.ts'
 import { authenticate } from './authenticate.ts'
 import {
   announcesTrailers,

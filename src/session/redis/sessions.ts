@@ -2,8 +2,14 @@
 
 import { sha256 } from '../../base/bytes.ts'
 import { EVERYONE } from '../ended.ts'
-import type { SignInStore } from '../store.ts'
-import { COOKIES_OF, LEFT_MS, type RefreshedFields, type ReplacedHandle, type StoredSession } from '../store.ts'
+import {
+  COOKIES_OF,
+  LEFT_MS,
+  type RefreshedFields,
+  type ReplacedHandle,
+  type SignInStore,
+  type StoredSession,
+} from '../store.ts'
 import { BATCH, serverMs } from './connection.ts'
 import type { Endings } from './endings.ts'
 import { grouped, inEach, type RedisPartition, type RedisPartitions } from './partitions.ts'

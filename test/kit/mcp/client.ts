@@ -1,7 +1,6 @@
 import { createHash } from 'node:crypto'
 import { plant } from '../log/planted.ts'
-import type { Fields, Listening } from '../requests.ts'
-import { fetchFrom } from '../requests.ts'
+import { type Fields, fetchFrom, type Listening } from '../requests.ts'
 
 /** Where a client of these tests is sent back to. */
 export const REDIRECT = 'http://127.0.0.1:4000/callback'

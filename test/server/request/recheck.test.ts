@@ -1,7 +1,6 @@
 import { expect, test } from 'bun:test'
 import { checkConfig } from '../../../src/config/check.ts'
-import type { Identity } from '../../../src/identity/identity.ts'
-import { makeIdentity } from '../../../src/identity/identity.ts'
+import { type Identity, makeIdentity } from '../../../src/identity/identity.ts'
 import { createUpstreamPool } from '../../../src/proxy/upstream/upstream.ts'
 import { parseTarget } from '../../../src/route/target.ts'
 import { compileSnapshot } from '../../../src/server/config/compile.ts'
