@@ -47,7 +47,13 @@ import { createUnprovenNotes } from '../server/request/bound-session.ts'
 import { createRespond } from '../server/request/errors/error-response.ts'
 import { createPipelines } from '../server/request/pipeline.ts'
 import { createResets } from '../server/request/rapid-reset.ts'
-import { chargeLogouts, countForms, countStarts, createRates } from '../server/request/rate-limits.ts'
+import {
+  chargeIntrospections,
+  chargeLogouts,
+  countForms,
+  countStarts,
+  createRates,
+} from '../server/request/rate-limits.ts'
 import { askProviders, revokeAtProviders } from '../session/ask-provider.ts'
 import { openBodies } from './bodies.ts'
 import { loadFile } from './load-file.ts'
@@ -128,7 +134,7 @@ export function openServer(options: ServeOptions, listening: () => Listening) {
     exchanges,
     sessions,
     seal: sealer,
-    accessTokens: createAccessTokens(pool, asked, sessions.directories),
+    accessTokens: createAccessTokens(pool, asked, sessions.directories, chargeIntrospections(rates, metrics)),
     passwords,
     metrics,
     meter: meters?.traffic ?? null,

@@ -11,7 +11,7 @@ import type { ProviderPool } from '../../identity/provider.ts'
 import { accessSession } from '../../session/credentials/credential-sessions.ts'
 import type { SessionDirectories } from '../../session/scim/directories.ts'
 import type { Session } from '../../session/session.ts'
-import { createOpaqueTokens, type TokenFinder } from './opaque-tokens.ts'
+import { type ChargeQuestion, createOpaqueTokens, type TokenFinder } from './opaque-tokens.ts'
 
 interface Known {
   readonly session: Session
@@ -32,14 +32,15 @@ export function createAccessTokens(
   pool: ProviderPool,
   ports: Pick<Ports, 'now' | 'random'>,
   directories: Pick<SessionDirectories, 'isBarred' | 'isBarredNow' | 'see'>,
+  charge: ChargeQuestion,
 ): TokenFinder {
   const known = new Map<string, Known>()
-  const opaque = createOpaqueTokens(pool, ports, { admit, review })
+  const opaque = createOpaqueTokens(pool, ports, { admit, review }, charge)
 
   return {
-    find(authorization, portal, providers, audiences) {
+    find(authorization, portal, providers, audiences, clientAddress) {
       const token = BEARER.exec(authorization)?.[1]
-      if (token === undefined) return opaque.find(authorization, portal, providers, audiences)
+      if (token === undefined) return opaque.find(authorization, portal, providers, audiences, clientAddress)
       // A token for one route is cached only for routes of the same audience.
       const key = `${portal} ${audiences?.join(' ') ?? ''} ${sha256(token)}`
       const before = known.get(key)

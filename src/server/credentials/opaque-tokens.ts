@@ -26,13 +26,14 @@ export interface TokenFinder {
    * The session of an Authorization field at a portal; null where it has no token of these providers for Sallyport:
    * then it is for the application. `audiences` are the route's, in place of those of the providers' tables; null: the
    * route has none, and those of the tables count. Throws `access.token` for a token that is invalid, or for another
-   * audience, `provider.down`, `provider.discovery`, `limit.open`.
+   * audience, `provider.down`, `provider.discovery`, `limit.open`, `limit.rate`.
    */
   find(
     authorization: string,
     portal: string,
     providers: readonly ProviderConfig[],
     audiences: readonly string[] | null,
+    clientAddress: string,
   ): MaybePromise<Session | null>
 }
 
@@ -53,14 +54,18 @@ const NO_MS = 10_000
 /** How many answers are remembered of each kind; the oldest makes room. */
 const MOST = 10_000
 
-/** Invented tokens must not keep a provider busy. */
-const MOST_ASKED = 50
+/** For all clients together; for one it is what `charge` allows. */
+const MOST_ASKED = 200
+
+/** Charges a client for a question, so that made-up tokens keep no provider busy; what it returns gives that back. */
+export type ChargeQuestion = (clientAddress: string) => () => void
 
 /** Tokens that only their provider can read: its answers, each asked once for all requests that wait for it. */
 export function createOpaqueTokens(
   pool: ProviderPool,
   ports: Pick<Ports, 'now'>,
   { admit, review }: Admission,
+  charge: ChargeQuestion,
 ): TokenFinder {
   const known = new Map<string, Known>()
   const refused = new Map<string, number>()
@@ -72,10 +77,18 @@ export function createOpaqueTokens(
     portal: string,
     able: readonly ProviderConfig[],
     audiences: readonly string[] | null,
+    giveBack: () => void,
   ): Promise<Session> {
     for (const provider of able) {
-      const said = await pool.client(provider).introspect(token, audiences)
+      const said = await pool
+        .client(provider)
+        .introspect(token, audiences)
+        .catch((thrown: unknown) => {
+          giveBack()
+          throw thrown
+        })
       if (said === null) continue
+      giveBack()
       const session = await admit(portal, said)
       remember(known, key, { session, provider, untilMs: Math.min(session.expiresAtMs, ports.now() + YES_MS) })
       return session
@@ -86,7 +99,7 @@ export function createOpaqueTokens(
   }
 
   return {
-    find(authorization, portal, providers, audiences) {
+    find(authorization, portal, providers, audiences, clientAddress) {
       const token = OPAQUE.exec(authorization)?.[1]
       if (token === undefined || token.length > LONGEST) return null
       const able = providers.filter(({ accessTokens }) => mayBeShown(token, accessTokens))
@@ -105,7 +118,8 @@ export function createOpaqueTokens(
       if (asking.size >= MOST_ASKED) {
         throw new GateError('limit.open', `providers are asked about ${MOST_ASKED} tokens at once`, { retryAfterS: 1 })
       }
-      const asked = ask(token, key, portal, able, audiences).finally(() => asking.delete(key))
+      const giveBack = charge(clientAddress)
+      const asked = ask(token, key, portal, able, audiences, giveBack).finally(() => asking.delete(key))
       asking.set(key, asked)
       return asked
     },

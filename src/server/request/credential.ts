@@ -104,7 +104,7 @@ function findByAccessToken(
   const { audience, mcp, path } = route.config
   const audiences =
     audience !== null || mcp === null ? audience : resourceAudiences(context, portal, context.target, path)
-  const found = tools.accessTokens.find(authorization, portal.config.name, accessTokens, audiences)
+  const found = tools.accessTokens.find(authorization, portal.config.name, accessTokens, audiences, context.client)
   if (found === null) return null
   return keepBack(context, tools, route, authorization, found, 'tokens')
 }

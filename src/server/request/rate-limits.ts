@@ -140,10 +140,23 @@ const LOGOUTS: Rate = Object.freeze({ name: 'logout', by: 'client', intervalMs: 
  * nothing costs a signature and a look-up in the store, and anybody can send it. Throws `limit.rate`.
  */
 export function chargeLogouts(rates: Rates, metrics: Metrics): (clientAddress: string) => () => void {
-  return clientAddress => {
-    takeOrCount(rates, metrics, LOGOUTS, clientAddress, null)
-    return () => rates.giveBack(LOGOUTS, clientAddress)
-  }
+  return clientAddress => charge(rates, metrics, LOGOUTS, clientAddress)
+}
+
+/** More than the programs of one network have tokens that came to their end in the same second. */
+const INTROSPECTIONS: Rate = Object.freeze({ name: 'introspection', by: 'client', intervalMs: 1000, burst: 40 })
+
+/**
+ * Charges a network for a question to a provider about a token; the answer gives it back, for a good one. A token that somebody made up
+ * costs a question, too, and no more than these are open for one network. Throws `limit.rate`.
+ */
+export function chargeIntrospections(rates: Rates, metrics: Metrics): (clientAddress: string) => () => void {
+  return clientAddress => charge(rates, metrics, INTROSPECTIONS, clientAddress)
+}
+
+function charge(rates: Rates, metrics: Metrics, rate: Rate, client: string): () => void {
+  takeOrCount(rates, metrics, rate, client, null)
+  return () => rates.giveBack(rate, client)
 }
 
 function whoOf({ by }: Rate, client: string, session: Session | null): string {
@@ -162,6 +175,10 @@ const HINTS: ReadonlyMap<string, string> = new Map([
   [
     LOGOUTS.name,
     'no key changes this: it stops logout tokens that end no session; see that they come from the provider',
+  ],
+  [
+    INTROSPECTIONS.name,
+    'no key changes this: it stops tokens that the provider does not know; behind a proxy, see that trusted_proxies names it',
   ],
 ])
 

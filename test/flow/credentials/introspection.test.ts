@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'bun:test'
 import { startAnswering } from '../../kit/applications/answering.ts'
 import { fakeClock } from '../../kit/clock.ts'
-import { startGate } from '../../kit/gate.ts'
+import { eventually, startGate } from '../../kit/gate.ts'
 import { untilTheEnd } from '../../kit/opened.ts'
 import { startBadProvider } from '../../kit/provider/bad-provider.ts'
 import { fetchFrom } from '../../kit/requests.ts'
@@ -206,6 +206,46 @@ describe('RFC 7662: a token that only its provider can read', () => {
     expect(secondAsked).toEqual(['two_b'])
     await second.stop()
     await secondEndpoint.stop(true)
+  })
+
+  test('that a stranger makes up is soon asked about no more, and holds up no other client’s', async () => {
+    const { promise, resolve } = Promise.withResolvers<void>()
+    let questions = 0
+    await using slow = Bun.serve({
+      port: 0,
+      hostname: '127.0.0.1',
+      async fetch(request) {
+        questions++
+        const token = new URLSearchParams(await request.text()).get('token') ?? ''
+        if (token.startsWith('good')) return Response.json(right())
+        await promise
+        return Response.json({ active: false })
+      },
+    })
+    const own = keep(await startBadProvider(() => Math.floor(clock.now() / 1000)))
+    own.behave({ discovery: { introspection_endpoint: `http://127.0.0.1:${slow.port}/introspect` } })
+    const toml = file(`{ audience = "${AUDIENCE}", introspect = true }`).replaceAll(provider.issuer, own.issuer)
+    await using other = await startGate(toml, {
+      ports: { now: clock.now },
+      server: 'trusted_proxies = ["127.0.0.1"]',
+    })
+    const askFrom = async (client: string, token: string) => {
+      const fields = { host: 'app.test', accept: '*/*', authorization: `Bearer ${token}`, 'x-forwarded-for': client }
+      const { status, headers } = await fetchFrom(other, '/', fields)
+      return [status, headers.get('retry-after')]
+    }
+    const made = Array.from({ length: 120 }, (_, index) => askFrom('203.0.113.9', `made-up-${index}`))
+    await eventually(() => questions >= 40, 'the provider is asked')
+    expect(await askFrom('198.51.100.7', 'good')).toEqual([200, null])
+    for (let n = 0; n < 60; n++) expect(await askFrom('198.51.100.7', `good-${n}`)).toEqual([200, null])
+    resolve()
+    const statuses = (await Promise.all(made)).map(([status]) => status)
+    expect([401, 429].map(one => statuses.filter(status => status === one).length)).toEqual([40, 80])
+    expect(questions).toBe(101)
+    expect(await askFrom('203.0.113.9', 'made-up-later')).toEqual([429, '1'])
+    clock.advance(1000)
+    expect(await askFrom('203.0.113.9', 'made-up-later')).toEqual([401, null])
+    expect(questions).toBe(102)
   })
 
   test('is asked about for each portal by itself', async () => {
