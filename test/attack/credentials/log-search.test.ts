@@ -89,7 +89,7 @@ test('a run fails at its end where a gate wrote a planted secret at debug, with 
         expect(lines).toEqual([])
       })`,
     )
-    const child = Bun.spawn([process.execPath, 'test', 'leaky.test.ts'], {
+    const child = Bun.spawn([process.execPath, 'test', '--timeout', '300000', 'leaky.test.ts'], {
       cwd: folder.path,
       stdin: 'ignore',
       stdout: 'ignore',
