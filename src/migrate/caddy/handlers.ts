@@ -15,7 +15,7 @@ import {
   outcomesOf,
   type Way,
 } from './outcomes.ts'
-import { bypassTest, joinTests } from './patterns.ts'
+import { bypassTest, joinTests, quote } from './patterns.ts'
 import { type RouteAnswer, readReverseProxy } from './reverse-proxy.ts'
 import { boundaryOf, isBelow, type RoutePlace } from './route-place.ts'
 import { ALWAYS, anyOf, sayRequests, type Test } from './rules.ts'
@@ -324,6 +324,12 @@ export function openServer(context: Context, { routes, named, peers, bypassed, m
       way.names = new Map()
       return null
     }
+    if (prefix !== undefined && way.cut !== null && !prefix.includes('$')) {
+      keep(where, 'rewrite of a route')
+      way.replaced = { find: `^(?i:${quote(way.cut.path)})`, put: prefix, isFirst: false }
+      way.cut = null
+      return null
+    }
     const texts = key === 'uri_substring' ? tablesOf(handler[key]).map(({ find }) => textOf(find) ?? '') : []
     const folder = replacing(handler, way)
     const isFirst =
@@ -358,8 +364,12 @@ export function openServer(context: Context, { routes, named, peers, bypassed, m
       way.names = new Map()
       return null
     }
-    // It takes as much off /apix as off /api/x.
-    return holds({ kind: 'path', patterns: [`${path}*`] }, request) ? another(where, way) : null
+    // It takes as much off /apix as off /api/x: what is left begins with no slash until something is put before it.
+    if (!holds({ kind: 'path', patterns: [`${path}*`] }, request)) return null
+    if (way.replaced !== null) return another(where, way)
+    way.cut = { path, where }
+    way.isRewritten = true
+    return null
   }
 
   /** What handlers change that guard nothing. */
@@ -406,7 +416,9 @@ export function openServer(context: Context, { routes, named, peers, bypassed, m
     const most = tooMany.has(place.host) ? MANY_WALKS : MAX_WALKS
     const { outcomes, isWhole } = outcomesOf(place, most, request => {
       if (closed !== null) close(request.way, closed)
-      return walkRoutes(routes, request, { at: '', depth: 0 }) ?? nothing(request.way)
+      const end = walkRoutes(routes, request, { at: '', depth: 0 }) ?? nothing(request.way)
+      if (request.way.cut !== null) closing(request.way.cut.where, 'rewrite', request.way)
+      return end
     })
     if (isWhole) return outcomes
     tooMany.add(place.host)

@@ -27,6 +27,8 @@ export class Way {
   addPrefix: string | null = null
   /** One folder's name for another, anywhere in its path; `isFirst`: the first one is such a folder. */
   replaced: { readonly find: string; readonly put: string; readonly isFirst: boolean } | null = null
+  /** What was taken off its path so that the rest begins with no slash, and the handler that did it; null: nothing. */
+  cut: { readonly path: string; readonly where: string } | null = null
   /** Whether its path was changed in a way that cannot be determined. */
   isRewritten = false
   /** Groups of routes of which it has met one. */

@@ -94,7 +94,8 @@ export function globExpression(pattern: string): string | null {
 
 const GLOB = /\\(.)|\[(\^?)((?:\w(?:-\w)?)+)\]|[*?]|[^*?[\]\\]+/g
 
-function quote(text: string): string {
+/** A text as an expression of it. */
+export function quote(text: string): string {
   return text.replace(/[.+*?()|[\]{}^$\\]/g, letter => `\\${letter}`)
 }
 

@@ -10,7 +10,6 @@ type Others = readonly [told: number, untold: number, opened: number]
 const OTHERS: Readonly<Record<string, Others | null>> = {
   'caddy-security/n01-homelab': [15, 0, 0],
   'caddy-security/n05-api': [2, 0, 0],
-  'caddy-security/n08-rewrite': [3, 0, 0],
   'caddy-security/n11-headers': [22, 0, 0],
   'caddy-security/n13-mixed': [15, 0, 0],
   'caddy-security/seed-live': [30, 0, 0],

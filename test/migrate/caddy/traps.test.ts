@@ -294,6 +294,27 @@ const CASES: readonly Case[] = [
     ],
   ],
   [
+    'a beginning of some names, with another one before what is left',
+    site(
+      {
+        group: 'g',
+        match: [{ path: ['/api*'] }],
+        handle: [
+          { handler: 'rewrite', strip_path_prefix: '/api' },
+          GUARD,
+          { handler: 'rewrite', uri: '/v2{http.request.uri}' },
+          app('one'),
+        ],
+      },
+      { group: 'g', handle: [app('two')] },
+    ),
+    [
+      `when = { paths = ["/api*"], ignore_case = true } upstream one rewrite = { from = "^(?i:/api)", to = "/v2" } allow = ["user"] ${NO_EMAIL}`,
+      'upstream two allow = "public"',
+      `"/api" upstream one strip_prefix = "/api" add_prefix = "/v2" allow = ["user"] ${NO_EMAIL}`,
+    ],
+  ],
+  [
     'the last of two roots, and the first of a group',
     site(
       { group: 'g', match: [{ path: ['/sub/*'] }], handle: [{ handler: 'vars', root: '/r3' }] },
