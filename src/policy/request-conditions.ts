@@ -219,23 +219,44 @@ function splitAtCommas(value: string): readonly string[] {
 
 /**
  * The values of a name in a query, raw and decoded, a plus as itself and as a blank, and with `;` as what parts two of them too, as some
- * applications have it.
+ * applications have it. And with those of the names that some applications take for this one.
  */
 function queryReadings(query: string, name: string): Readings {
   if (query.length < 2) return [[]]
   const pairs = query.slice(1)
   const splits = pairs.includes(';') ? [pairs.split('&'), pairs.split(/[&;]/)] : [pairs.split('&')]
-  return splits.flatMap(split => {
-    const isPlain = !/[%+]/.test(pairs)
-    const ways = isPlain ? [(text: string) => text] : [(text: string) => text, decoded, formDecoded]
-    return ways.map(read =>
-      split.flatMap(pair => {
+  const isPlain = !/[%+]/.test(pairs)
+  const ways = isPlain ? [(text: string) => text] : [(text: string) => text, decoded, formDecoded]
+  return splits.flatMap(split =>
+    ways.flatMap(read => {
+      const exact: string[] = []
+      const taken: string[] = []
+      for (const pair of split) {
         const equals = pair.indexOf('=')
-        const [own, value] = equals === -1 ? [pair, ''] : [pair.slice(0, equals), pair.slice(equals + 1)]
-        return read(own) === name ? [read(value)] : []
-      }),
-    )
-  })
+        const own = read(equals === -1 ? pair : pair.slice(0, equals))
+        if (own !== name && !isTakenFor(own, name)) continue
+        const value = equals === -1 ? '' : read(pair.slice(equals + 1))
+        taken.push(value)
+        if (own === name) exact.push(value)
+      }
+      return taken.length === exact.length ? [exact] : [exact, taken]
+    }),
+  )
+}
+
+/**
+ * Whether some applications find the value of `own` where they ask for `name`: in another letter case (ASP.NET), as a list or a part of
+ * one, `name[]` (PHP, Rails, Express), and with what PHP drops or has as `_`.
+ */
+function isTakenFor(own: string, name: string): boolean {
+  if (own.length < name.length) return false
+  const spelled = spell(name)
+  const bare = own.replace(/^[\s[\]]+/, '')
+  return spell(bare.split(/[\0[\]]/, 1)[0] ?? '') === spelled || spell(bare) === spelled
+}
+
+function spell(name: string): string {
+  return name.toLowerCase().replace(/[. []/g, '_')
 }
 
 function formDecoded(text: string): string {

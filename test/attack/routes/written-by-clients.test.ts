@@ -86,6 +86,19 @@ describe('a rule by a query that closes', () => {
     ['/?trace=%31', false],
     ['/?x;trace=1', false],
     ['/?x=trace=1', true],
+    ['/?trace[]=1', false],
+    ['/?trace%5B%5D=1', false],
+    ['/?trace=0&trace[0]=1', false],
+    ['/?[trace]=1', false],
+    ['/?Trace=1', false],
+    ['/?%20trace=1', false],
+    ['/?trace%00x=1', false],
+    ['/?debug&a.b=1', false],
+    ['/?debug&a_b=1', false],
+    ['/?debug&a[b=1', false],
+    ['/?trace[]=2', true],
+    ['/?tracer[]=1', true],
+    ['/?x[trace]=1', true],
   ]
   test.each(cases)('%s passes: %p', async (target, isLetIn) => {
     expect(await isOpen('debug.example', target)).toBe(isLetIn)
