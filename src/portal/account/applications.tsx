@@ -141,7 +141,7 @@ function Lists(props: {
   const rest = groups.get(null) ?? []
   const isAnyFit = applications.some(one => fits(one, search))
   const none = (
-    <p class="soft none" role="status" hidden={isAnyFit}>
+    <p class="soft empty none" role="status" hidden={isAnyFit}>
       {words.noApplicationFits}
     </p>
   )

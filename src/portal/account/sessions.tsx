@@ -273,6 +273,7 @@ function Row({ entry, view }: { readonly entry: ShownSession; readonly view: Ses
       ? []
       : [detailOf(session.identity), view.all.hasSeveral ? session.identity.provider : null, device]),
     client === '' || isUsual ? null : client,
+    used.length === 0 ? null : `${words.applicationsUsed} ${new Intl.ListFormat(words.lang).format(used)}`,
   ].filter(part => part !== null)
   return (
     <li class="row">
@@ -284,9 +285,6 @@ function Row({ entry, view }: { readonly entry: ShownSession; readonly view: Ses
           {isBound(session) ? <span class="tag">{isThis ? words.device.bound : words.device.boundThere}</span> : null}
         </h2>
         {about.length === 0 ? null : <p class="soft small">{about.join(' · ')}</p>}
-        {used.length === 0 ? null : (
-          <p class="soft small">{`${words.applicationsUsed} ${new Intl.ListFormat(words.lang).format(used)}`}</p>
-        )}
         {unproven === null ? null : (
           <p class="small">{words.device.unproven(momentOf(unproven.atMs, words), unproven.client)}</p>
         )}

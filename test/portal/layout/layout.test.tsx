@@ -6,7 +6,7 @@ import { makeIdentity } from '../../../src/identity/identity.ts'
 import { ApplicationsPage } from '../../../src/portal/account/applications.tsx'
 import { type AskableRole, renderDeniedPage } from '../../../src/portal/denied-page.tsx'
 import { renderErrorPage } from '../../../src/portal/error-page.tsx'
-import { dayOf, momentOf } from '../../../src/portal/layout/time.tsx'
+import { dayOf, Moment, momentOf } from '../../../src/portal/layout/time.tsx'
 import { problemResponse } from '../../../src/portal/problem.ts'
 import { SignInPage } from '../../../src/portal/sign-in/sign-in-page.tsx'
 import { EN } from '../../../src/portal/words/en.ts'
@@ -269,4 +269,7 @@ test('times are told in UTC, or in the time zone of the portal', () => {
   expect([momentOf(atMs, EN), dayOf(atMs, EN)]).toEqual(['Jun 30, 2027, 10:30 PM UTC', 'Jun 30, 2027'])
   const there = { ...EN, timeZone: 'Europe/Berlin' }
   expect([momentOf(atMs, there), dayOf(atMs, there)]).toEqual(['Jul 1, 2027, 12:30 AM GMT+2', 'Jul 1, 2027'])
+  // A day alone names its zone, too, as long as no script says it in that of the browser.
+  const day = htmlPage(String(<Moment words={there} atMs={atMs} show="day" />))
+  expect(day.texts('time')).toEqual(['Jul 1, 2027 GMT+2'])
 })
