@@ -18,7 +18,6 @@ export interface Answered {
   readonly headers: Headers
   /** All of it. Throws `UnreadError` for one that is too long, or written in a way that was not asked for. */
   bytes(): Promise<Uint8Array<ArrayBuffer>>
-  /** The same as text. */
   text(): Promise<string>
   /** The same for its first bytes, however long it is: it may never end. */
   beginning(most: number): Promise<Uint8Array<ArrayBuffer>>

@@ -8,7 +8,6 @@ import { commentsOf } from '../config/text/positions.ts'
 /** A formatted text, or why there is none, as a sentence. */
 type Formatted = { readonly ok: true; readonly text: string } | { readonly ok: false; readonly why: string }
 
-/** Formats a text. */
 export type Format = (text: string) => Promise<Formatted>
 
 /** Inline tables are broken into lines only where a file has such tables already: that is TOML 1.1, which not every editor knows. */

@@ -33,7 +33,6 @@ export function versionOfThis(): Version {
   }
 }
 
-/** Only the version. */
 export function versionNumber(): string {
   return manifest.version
 }

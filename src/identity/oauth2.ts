@@ -27,7 +27,6 @@ import { bySecret, type ClientProof } from './tokens/client-authentication.ts'
 import { grantOf, redeemPlainCode, redeemRefreshToken } from './tokens/redeem.ts'
 import { personClaims } from './userinfo.ts'
 
-/** A provider that has only OAuth 2.0. */
 export type OAuth2Provider = ProviderConfig & { readonly oauth2: OAuth2Config }
 
 /** Narrowed, so that nothing else need ask. */

@@ -10,7 +10,6 @@ export const OWN_SUBJECTS = {
   password: `${HTPASSWD}:`,
   /** The subject of a guest. */
   guest: 'guest:',
-  /** A service that has a token. */
   service: 'token:',
 } as const
 

@@ -9,7 +9,6 @@ import type { Truth } from './truth.ts'
 /** A path with every other way in which a backend may read it. */
 export type ReadPath = Pick<Target, 'path' | 'readings'>
 
-/** The same with its query. */
 export type AskedPath = Pick<Target, 'path' | 'readings' | 'query'>
 
 /** Whether a path is as one of some patterns say. */

@@ -7,7 +7,6 @@ import type { Config } from '../config/resolve/config.ts'
 export interface AskedOfSignIn {
   /** Whether any rule has `max_age`, which a new sign-in satisfies by its `auth_time`. */
   readonly maxAge: boolean
-  /** Whether any has `acr`. */
   readonly acr: boolean
 }
 

@@ -62,7 +62,6 @@ export function compileRule(rule: AccessRule, roles: RuleRoles, isInNamed = fals
   })
 }
 
-/** A rule that names only roles. */
 export function compileRoleRule(names: readonly string[], roles: RuleRoles): Rule {
   return Object.freeze({ conditions: [compileRoleNames(names, roles)], all: [], any: null, not: null, isWide: false })
 }

@@ -175,7 +175,6 @@ export interface ProtectedResource {
 
 /** A route that somebody is refused at, and the roles of which each would let them in. */
 export interface AskedRoute {
-  /** Its id. */
   readonly id: string
   readonly roles: readonly string[]
 }

@@ -57,7 +57,6 @@ function directoriesOf({ providers, portals }: Config): readonly Directory[] {
   })
 }
 
-/** The lifetimes of a portal. */
 export function lifetimesAt(limits: SessionLimits, portal: string): PortalLifetimes {
   const { lifetimeMs, idleMs, refreshMs = null, refreshLimitMs = 0 } = limits
   return limits.portals?.get(portal) ?? { lifetimeMs, idleMs, refreshMs, refreshLimitMs, rememberMs: null }

@@ -57,7 +57,6 @@ export interface UpkeepTools {
   readonly accounts: Pick<OwnAccounts, 'heard'>
   readonly deferredEnds: Pick<DeferredEnds, 'tend'>
   readonly gates: { longestIdleMs(ownMs: number): number }
-  /** One has ended elsewhere. */
   forget(sessionId: string): void
   /** These have ended elsewhere: sessions of them that are only in memory end here. */
   endUnstored(match: EndedMatch): Promise<number>

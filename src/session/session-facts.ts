@@ -10,7 +10,6 @@ export function personFacts({ subject, provider, preferredUsername, email, name 
   return { user: subject, name: preferredUsername ?? email ?? name ?? undefined, provider }
 }
 
-/** Whose session it is, and where. */
 export function sessionFacts({ id, portal, identity }: Session): AuditFacts {
   return { ...personFacts(identity), portal, session: sessionMark(id) }
 }

@@ -189,7 +189,6 @@ export interface Sessions extends LackedRefresh, SignInsSeen {
   renew(sessionId: string): Promise<boolean>
   /** The tokens of a session, or null when it is gone. */
   secretsOf(sessionId: string): Promise<SessionSecrets | null>
-  /** The live session with this id, or null. */
   describe(sessionId: string): Promise<SessionEntry | null>
   /**
    * Every live session of this session's user at its portal, newest first. With `host`, only those with a cookie for

@@ -14,7 +14,6 @@ import type { FrontFile } from './proxy-in-front.ts'
 /** The file of people where there is no provider, as the new file names it. */
 export const USERS_FILE = 'users.toml'
 
-/** The first user. */
 export interface FirstUser {
   readonly name: string
   readonly password: string

@@ -44,7 +44,6 @@ export const verify: Type<true> = {
 const REDIRECTS = [301, 302, 303, 307, 308]
 const anyStatus = integer(300, 399)
 
-/** `status` of a redirect. */
 export const redirectStatus: Type<number> = {
   ...describe(anyStatus),
   expected: `one of ${REDIRECTS.join(', ')}`,
@@ -81,5 +80,4 @@ export const RESPOND = {
   content_type: defaulted(contentType, 'text/plain; charset=utf-8', 'text/html; charset=utf-8', 'What `body` is.'),
 } as const satisfies Keys
 
-/** `respond` as a table. */
 export const respond = table(RESPOND, { title: '[routes.respond]' })

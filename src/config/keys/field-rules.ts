@@ -102,7 +102,6 @@ function keysFor(direction: Direction) {
   } as const satisfies Keys
 }
 
-/** `request_headers` of a route. */
 export const REQUEST_FIELDS = keysFor('request')
 
 /** `response_headers` of a route. */

@@ -40,7 +40,6 @@ export interface RateConfig extends Built<typeof ROUTE_RATE> {
   readonly burst: number
 }
 
-/** `rate` of a route. */
 export const ROUTE_RATE = {
   ...ALLOWANCE,
   by: defaulted(

@@ -354,7 +354,6 @@ const MAX_DEPTH = 4
 /** Where the schema keeps the rule, which holds itself. */
 export const RULE_SCHEMA = 'rule'
 
-/** A rule in a rule. */
 const nested: Type<AccessTable, AccessRule> = {
   label: 'rule',
   expected: 'a rule such as { roles = ["admin"] }',

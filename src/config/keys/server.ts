@@ -143,7 +143,6 @@ export const SERVER = {
   ...SERVER_LIMITS,
 } as const satisfies Keys
 
-/** `[server]`. */
 export interface ServerConfig extends Built<typeof SERVER> {
   readonly listen: readonly ListenAddress[]
   readonly admin: ListenAddress | null

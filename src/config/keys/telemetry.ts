@@ -63,5 +63,4 @@ export const TELEMETRY = {
   service_name: defaulted(text(), 'sallyport', 'gate-eu', 'What this gate is called in traces.', FREE),
 } as const satisfies Keys
 
-/** `[telemetry]`. */
 export type TelemetryConfig = Built<typeof TELEMETRY>

@@ -24,7 +24,6 @@ const portAddress: Type<Extract<ListenAddress, { kind: 'tcp' }>> = parsed(
   parsePortListen,
 )
 
-/** `acme` of `[tls]`. */
 export const acme = table(ACME, { title: '[tls.acme]' })
 
 /** `[tls]`: HTTPS by Sallyport itself. */

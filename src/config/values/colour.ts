@@ -24,7 +24,6 @@ const STEPS = 50
 /** A colour for the light scheme that can be read on every ground, and on which white can be read. */
 export const parseLightColour = (text: string) => parseAccent(text, 'light')
 
-/** The same for the dark scheme. */
 export const parseDarkColour = (text: string) => parseAccent(text, 'dark')
 
 function parseAccent(text: string, scheme: Scheme): Parsed<Accent> {

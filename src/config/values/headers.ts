@@ -153,7 +153,6 @@ function checkName(name: string, entry: Raw, seen: Map<string, Path>, report: Re
 /** Which identity the upstream gets: a preset's name, or a table of templates. */
 export const headerSpec: Type<HeaderSpec> = either(raw => raw.kind === 'text', presetSpec, tableSpec)
 
-/** A method that may be forwarded, in upper case. */
 export const method = parsed({ label: 'method', expected: 'a method such as "GET"' }, parseMethod)
 
 /** Methods are case-sensitive (RFC 9110 §9.1), and all that are forwarded are upper-case. */

@@ -83,7 +83,6 @@ export function parseRoutePath(text: string): Parsed<string> {
   return path
 }
 
-/** A path of a route. */
 export interface RoutePath {
   /** As `parsePath` gives it. */
   readonly path: string

@@ -38,7 +38,6 @@ function meantSize(text: string): string | null {
   return `${count}${unit.toLowerCase() === 'k' ? 'k' : unit.toUpperCase()}B`
 }
 
-/** A size in bytes, or `"off"`. */
 type SizeOrOff = Type<number | 'off', number | null, 'Bytes'>
 
 /** A size in bytes, or `"off"`, which the program takes as null: no limit, or the feature with this size is off. */

@@ -119,7 +119,6 @@ export function userNameOf(subject: string): string | null {
   return subject.startsWith(OWN_SUBJECTS.password) ? subject.slice(OWN_SUBJECTS.password.length) : null
 }
 
-/** The subject of a user by name. */
 export function userSubject(name: string): string {
   return OWN_SUBJECTS.password + name
 }

@@ -19,7 +19,6 @@ export interface ClientProof {
 /** How long an assertion that is made here is good for; it is used at once. */
 const ASSERTION_S = 60
 
-/** Whose proof it is. */
 export type ProofPorts = Pick<Ports, 'now' | 'readText'>
 
 /**

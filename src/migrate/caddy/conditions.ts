@@ -269,7 +269,6 @@ export function statedRoles(names: readonly string[]): readonly Conditions[] {
   return [{ groups: names }, ...ROLE_CLAIMS.map(claim => ({ claims: { [claim]: names } }))]
 }
 
-/** The same for patterns of them. */
 export function statedRolesLike(patterns: readonly string[]): readonly Conditions[] {
   return ['groups', ...ROLE_CLAIMS].map(claim => ({ like: { [claim]: patterns } }))
 }

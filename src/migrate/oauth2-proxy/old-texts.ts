@@ -34,7 +34,6 @@ export interface Program {
   readonly variables: readonly Variable[]
   /** The text of the file at a path; null where that is missing here. */
   readonly mounted: (path: string) => OldText | null
-  /** Whether there are no other variables. */
   readonly knowsVariables: boolean
 }
 

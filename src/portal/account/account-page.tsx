@@ -23,7 +23,7 @@ import { ownPath } from '../paths.ts'
 import type { PortalRequest } from '../portal.ts'
 import { NoticeAdvice, NoticeText, noticeTitle } from '../sign-in/notices.tsx'
 import { leadToPortal } from '../sign-in/redirect-to-portal.ts'
-import { stepUpQuery } from '../sign-in/step-up.ts'
+import { stepUpAddress } from '../sign-in/step-up.ts'
 import type { Words } from '../words/words.ts'
 import { type ChangeTools, CONFIRMED_S, type FileUser, fileUserOf, isFreshByPasskey, isNews } from './change-account.ts'
 import { menuOf } from './menu.ts'
@@ -76,7 +76,7 @@ export async function answerAccount(
     takesPasswords: user.provider.takesPasswords,
     rpId: ctx.portal.rpId,
     isFresh: isFreshByPasskey(session, tools.ports.now()),
-    confirmAt: confirmAddress(ctx, session),
+    confirmAt: stepUpAddress({ ...ctx, session }, CONFIRMATION, ownPath('account')),
     isFactorOfFile: user.provider.users?.totp.has(user.name) === true,
     told,
     proof: await proveForm(ctx, session, tools.seal),
@@ -85,12 +85,8 @@ export async function answerAccount(
   return pageAnswer(words, ctx.portal.brand, <AccountPage {...view} />, status, {}, 'nothing', script)
 }
 
-/** Where a user shows a passkey to confirm a change. */
-function confirmAddress(ctx: PortalRequest, session: Session): string {
-  const demand = { maxAgeS: CONFIRMED_S, acr: [], amr: [] }
-  const query = { ...stepUpQuery({ ...ctx, session }, demand), return: ownPath('account') }
-  return `${ownPath('login')}?${new URLSearchParams(query)}`
-}
+/** What a passkey shows to confirm a change. */
+const CONFIRMATION = { maxAgeS: CONFIRMED_S, acr: [], amr: [] }
 
 function statusOf(told: Told): number {
   if (told.kind === 'present' || (told.kind === 'passkey' && told.isWrong)) return 403

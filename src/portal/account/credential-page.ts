@@ -62,7 +62,6 @@ export interface CredentialPage<Tools> {
   change(ctx: PortalRequest, tools: Tools, session: Session): Promise<Response>
 }
 
-/** A page for a kind of credential. */
 export function createCredentialPage<Tools extends CredentialTools, Held extends { readonly session: Session }, Wanted>(
   kind: CredentialKind<Tools, Held, Wanted>,
 ): CredentialPage<Tools> {

@@ -4,7 +4,7 @@ import { GateError } from '../../base/errors.ts'
 import type { ProviderConfig } from '../../config/resolve/providers.ts'
 import { GRANTED, type Identity } from '../../identity/identity.ts'
 import { type FilePerson, passkeyAmr, userIdentity, userSubject } from '../../identity/passwords/users.ts'
-import { authenticationAgeMs, type StepUp } from '../../identity/step-up.ts'
+import type { StepUp } from '../../identity/step-up.ts'
 import { EMPTY } from '../../session/accounts/account.ts'
 import { groundOf } from '../../session/accounts/accounts.ts'
 import type { Invitations } from '../../session/accounts/invitations.ts'
@@ -13,6 +13,7 @@ import type { Session } from '../../session/session.ts'
 import { adminUntilMs } from '../admins.ts'
 import { ownPath, portalOrigin } from '../paths.ts'
 import { type AuditTools, askedFacts, type PortalRequest } from '../portal.ts'
+import { isSignedInWithin } from '../sign-in/step-up.ts'
 
 interface InviteTools extends AuditTools {
   readonly sessions: { readonly grants: Pick<Grants, 'of' | 'list'>; readonly invitations: Invitations }
@@ -74,9 +75,8 @@ export function invitationAddress(origin: string, text: string): string {
   return `${origin}${ownPath('invitation')}?link=${text}`
 }
 
-export function isRecent({ identity, createdAtMs }: Session, nowMs: number): boolean {
-  const ageMs = authenticationAgeMs(identity.claims, createdAtMs, nowMs)
-  return ageMs !== null && ageMs <= RECENT_S * 1000
+export function isRecent(session: Session, nowMs: number): boolean {
+  return isSignedInWithin(session, RECENT_S, nowMs)
 }
 
 /** A user of the file, who is looked at by an admin. */

@@ -25,7 +25,7 @@ import { Facts, SearchField, WidePage } from '../layout/wide-page.tsx'
 import { isPortalHost, ownPath } from '../paths.ts'
 import { type AuditTools, type PortalRequest, readQuery } from '../portal.ts'
 import { leadToPortal } from '../sign-in/redirect-to-portal.ts'
-import { stepUpProblem, stepUpQuery } from '../sign-in/step-up.ts'
+import { stepUpAddress, stepUpProblem } from '../sign-in/step-up.ts'
 import { usersOf } from '../sign-in/user-form.ts'
 import type { Words } from '../words/words.ts'
 import { displayNameOf, invitePerson, isRecent, type MadeInvitation, missingRoles, RECENT } from './invite-person.ts'
@@ -73,7 +73,7 @@ export async function takePeople(ctx: PortalRequest, tools: PeopleTools, sender:
   const nowMs = tools.ports.now()
   if (!isRecent(session, nowMs)) {
     if (!prefersPage(ctx.request)) return stepUpProblem({ ...ctx, session }, RECENT)
-    return redirectAnswer(303, signInAgainAt(ctx, session))
+    return redirectAnswer(303, stepUpAddress({ ...ctx, session }, RECENT, ownPath('people')))
   }
   const made = await invitePerson(ctx, tools, session, { provider, person, nowMs })
   if (prefersPage(ctx.request)) return peopleAnswer(ctx, tools, session, made)
@@ -84,12 +84,6 @@ function requireUsers(ctx: PortalRequest): ProviderConfig {
   const provider = hasPeople(ctx) ? usersOf(ctx) : null
   if (provider === null) throw new GateError('route.none', 'this portal has no users with passkeys, or no admin_role')
   return provider
-}
-
-/** Where a maker of invitations signs in again. */
-function signInAgainAt(ctx: PortalRequest, session: Session): string {
-  const query = { ...stepUpQuery({ ...ctx, session }, RECENT), return: ownPath('people') }
-  return `${ownPath('login')}?${new URLSearchParams(query)}`
 }
 
 async function peopleAnswer(
@@ -136,7 +130,9 @@ async function peopleAnswer(
       made={made}
       tabs={{ here: 'people', hasFile: tools.trail.isOfOnePortal(), hasPeople: true }}
       mayInvite={isLasting && isRecent(session, nowMs)}
-      again={isLasting && !isRecent(session, nowMs) ? signInAgainAt(ctx, session) : null}
+      again={
+        isLasting && !isRecent(session, nowMs) ? stepUpAddress({ ...ctx, session }, RECENT, ownPath('people')) : null
+      }
       proof={await proveForm(ctx, session, tools.seal)}
     />
   )

@@ -4,7 +4,6 @@ import type { PortalConfig } from '../../config/resolve/portals.ts'
 import { isBound } from '../../session/bound-sessions.ts'
 import type { SessionEntry, Sessions } from '../../session/session.ts'
 
-/** Who is in, counted. */
 export interface SessionCounts {
   readonly sessions: number
   /** How many people these are of, and how many were used within `ACTIVE_MINUTES`; null where there are too many to look at each. */

@@ -7,7 +7,6 @@ import { parseLength } from '../../base/byte-counts.ts'
 import { randomToken } from '../../base/bytes.ts'
 import { GateError } from '../../base/errors.ts'
 import type { Ports } from '../../base/ports.ts'
-import { authenticationAgeMs } from '../../identity/step-up.ts'
 import { prefersPage } from '../../route/page-load.ts'
 import { parseReturnTo } from '../../route/return-to.ts'
 import type { Grants } from '../../session/grants/grants.ts'
@@ -24,7 +23,7 @@ import { type MenuEntry, WidePage } from '../layout/wide-page.tsx'
 import { isPortalHost, ownPath } from '../paths.ts'
 import { type AuditTools, askedFacts, type PortalRequest, readQuery } from '../portal.ts'
 import { leadToPortal } from '../sign-in/redirect-to-portal.ts'
-import { stepUpProblem, stepUpQuery } from '../sign-in/step-up.ts'
+import { isSignedInWithin, stepUpAddress, stepUpProblem } from '../sign-in/step-up.ts'
 import type { Words } from '../words/words.ts'
 import { editorScript } from './editor-script.ts'
 import { ReviewPage } from './review-page.tsx'
@@ -36,7 +35,7 @@ export interface EditTools extends FileTools, PersonalFormTools, AuditTools {
 }
 
 /** How long ago an editor may have signed in. */
-const FRESH_MS = 30 * 60_000
+const FRESH_S = 30 * 60
 
 /** The longest text that is edited, with every character of it written as three. */
 const MAX_FORM_BYTES = 1024 * 1024
@@ -53,7 +52,7 @@ export async function editFile(ctx: PortalRequest, tools: EditTools, session: Se
   const away = leadToPortal(ctx, 'edit')
   if (away !== null) return away
   await admitEditor(ctx, tools, session)
-  if (!isFresh(session, tools)) return signInAnew(ctx)
+  if (!isSignedInWithin(session, FRESH_S, tools.ports.now())) return signInAnew(ctx)
   const editorFile = tools.configEditor.open(readQuery(ctx).get('file'))
   if (editorFile === null) throw new GateError('route.none', 'there is no such file, or it cannot be edited here')
   const view = { ...editorFile, isOnDisk: true, notice: null, findings: [], difference: [] }
@@ -75,7 +74,7 @@ export async function takeEdit(ctx: PortalRequest, tools: EditTools, sender: Ses
   await admitEditor(ctx, tools, session)
   await requireProof(ctx, tools.seal, form, session)
   const draft = await draftOf(tools, session, form)
-  if (!isFresh(session, tools)) return tooOld(ctx, tools, session, draft)
+  if (!isSignedInWithin(session, FRESH_S, tools.ports.now())) return tooOld(ctx, tools, session, draft)
   switch (form.get('act')) {
     case 'check':
     case 'edit':
@@ -116,21 +115,11 @@ async function admitEditor(ctx: PortalRequest, { configEditor, sessions }: EditT
   })
 }
 
-/** Whether somebody has shown lately who they are; a time that is not known, or is none, is no such. */
-function isFresh({ identity, createdAtMs }: Session, { ports }: EditTools): boolean {
-  const ageMs = authenticationAgeMs(identity.claims, createdAtMs, ports.now())
-  return ageMs !== null && !Number.isNaN(ageMs) && ageMs <= FRESH_MS
-}
-
-const DEMAND = { maxAgeS: FRESH_MS / 1000, acr: [], amr: [] }
+const DEMAND = { maxAgeS: FRESH_S, acr: [], amr: [] }
 
 function signInAnew(ctx: PortalRequest): Response {
   if (!prefersPage(ctx.request)) return stepUpProblem(ctx, DEMAND)
-  const back = parseReturnTo(ctx.target.path + ctx.target.query)
-  return redirectAnswer(
-    302,
-    `${ownPath('login')}?${new URLSearchParams({ ...stepUpQuery(ctx, DEMAND), return: back })}`,
-  )
+  return redirectAnswer(302, stepUpAddress(ctx, DEMAND, parseReturnTo(ctx.target.path + ctx.target.query)))
 }
 
 /** What was written is not lost: it can be copied from the form, which saves nothing. */

@@ -64,7 +64,6 @@ function changeUser(said: SaidUser, { op }: Operation, name: string, value: unkn
   }
 }
 
-/** The same of a group. */
 export function patchGroup(body: JsonObject, before: PushedGroup): SaidGroup {
   let said: Omit<SaidGroup, 'members'> = before
   const members = new Set(before.members)

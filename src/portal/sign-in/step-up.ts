@@ -1,7 +1,8 @@
 /** A step-up as parameters of the sign-in page: `max_age`, `acr_values`, `amr_values`. */
 
-import type { StepUp } from '../../identity/step-up.ts'
+import { authenticationAgeMs, type StepUp } from '../../identity/step-up.ts'
 import { parseReturnTo } from '../../route/return-to.ts'
+import type { Session } from '../../session/session.ts'
 import { ownPath } from '../paths.ts'
 import type { PortalRequest } from '../portal.ts'
 import { problemResponse } from '../problem.ts'
@@ -26,6 +27,17 @@ export function stepUpQuery({ portal, session }: PortalRequest, demand: StepUp):
     ...(demand.amr.length === 0 ? {} : { [NAMES.amr]: demand.amr.join(' ') }),
     ...(provider !== undefined && portal.providers.includes(provider) ? { provider } : {}),
   }
+}
+
+/** The address of a new sign-in that leads back to this path. */
+export function stepUpAddress(ctx: PortalRequest, demand: StepUp, back: string): string {
+  return `${ownPath('login')}?${new URLSearchParams({ ...stepUpQuery(ctx, demand), return: back })}`
+}
+
+/** Whether somebody has shown within this time who they are; a time that is not known, or is none, is no such. */
+export function isSignedInWithin({ identity, createdAtMs }: Session, maxAgeS: number, nowMs: number): boolean {
+  const ageMs = authenticationAgeMs(identity.claims, createdAtMs, nowMs)
+  return ageMs !== null && ageMs <= maxAgeS * 1000
 }
 
 /** The names of the parameters that a choice of providers has to hand on. */
@@ -68,17 +80,14 @@ export function stepUpProblem(ctx: PortalRequest, demand: StepUp): Response {
     ...(demand.maxAgeS === null ? [] : [`max_age="${demand.maxAgeS}"`]),
     ...(demand.acr.length === 0 ? [] : [`acr_values="${demand.acr.join(' ').replace(/["\\]/g, '\\$&')}"`]),
   ]
-  const query = new URLSearchParams({
-    ...stepUpQuery(ctx, demand),
-    return: parseReturnTo(ctx.target.path + ctx.target.query),
-  })
+  const address = stepUpAddress(ctx, demand, parseReturnTo(ctx.target.path + ctx.target.query))
   return problemResponse(
     401,
     'access.step_up',
     'Sign in again to open this.',
     ctx.requestId,
     {
-      sign_in: `${ctx.origin}${ownPath('login')}?${query}`,
+      sign_in: `${ctx.origin}${address}`,
       step_up: { max_age: demand.maxAgeS, acr_values: demand.acr, amr_values: demand.amr },
     },
     { 'www-authenticate': `Bearer ${fields.join(', ')}` },

@@ -22,7 +22,6 @@ export interface UnseenBody {
   onLeave(isOver: boolean): void
 }
 
-/** One of them in the lane. */
 export interface LaneEntry {
   /** It is over. Any number of times. */
   leave(): void

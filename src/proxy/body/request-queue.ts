@@ -14,7 +14,6 @@ export interface Waiting<One> {
   take(): One | undefined
   /** All that are so, in the order in which each client's came; they wait no more. It looks at every one. */
   takeWhere(isSo: (one: One) => boolean): readonly One[]
-  /** A client has less than it had. */
   noteLess(client: string): void
 }
 

@@ -8,7 +8,6 @@ import { prefersPage } from '../../route/page-load.ts'
 import type { Compressor } from './compressor.ts'
 import { answerFile, type Found } from './file-answer.ts'
 
-/** A request for a file. */
 interface FileRequest {
   readonly request: Request
   /** The canonical path below the folder, percent-encoded as it came. */

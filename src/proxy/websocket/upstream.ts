@@ -64,7 +64,6 @@ export interface UpstreamConnection {
   readonly encoder: FrameEncoder
   /** Whether the upstream may compress. What goes there never is: it is near, and need not be. */
   readonly isCompressed: boolean
-  /** How long one message may be. */
   readonly maxMessageBytes?: number
 }
 

@@ -234,7 +234,6 @@ export function createGuesses(
   }
 }
 
-/** What an attempt counts for. */
 function countsOf({ client, who, browser }: Attempt, isKnown: boolean): readonly Count[] {
   if (browser !== null) return [{ bucket: OF_BROWSER, whose: `${browser} ${who}` }]
   const [network = client, ...wider] = prefixesOf(client).toReversed()

@@ -26,7 +26,6 @@ export interface OverviewTools {
   /** In use now, and the hosts that wait for one. */
   certificates(): readonly { readonly names: readonly string[]; readonly expiresAtMs: number }[]
   awaited(): readonly string[]
-  /** This process. */
   own(): MaybePromise<ProcessView>
   /** The other processes that share the work, with null for one that does not answer in time. */
   others(): MaybePromise<readonly (ProcessView | null)[]>

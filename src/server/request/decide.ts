@@ -32,7 +32,6 @@ import { judgeMentions } from './webdav.ts'
 /** The grant of an allowed request, or the decision that refuses it. */
 export type Verdict = CompiledGrant | Decision
 
-/** Whether a verdict is a refusal. */
 export function isRefusal(verdict: Verdict): verdict is Decision {
   return 'verdict' in verdict
 }

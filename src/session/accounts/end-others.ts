@@ -8,7 +8,6 @@ import type { UsersFile } from '../provider-trust.ts'
 import { guarded } from '../rows.ts'
 import type { SessionStore } from '../store.ts'
 
-/** How many of each have ended. */
 export interface EndedOthers {
   readonly sessions: number
   readonly clients: number

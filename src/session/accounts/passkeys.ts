@@ -26,7 +26,6 @@ export interface PasskeyAnswer {
   readonly ceremony: Ceremony
 }
 
-/** Who signs in by which passkey. */
 export interface PasskeySignIn {
   readonly identity: Identity
   readonly person: FilePerson

@@ -44,7 +44,6 @@ interface ApiTokenGrant {
   readonly limits: ApiTokenLimits
 }
 
-/** A grant as it is stored. */
 interface StoredGrant extends ApiTokenGrant {
   /** The id of the token's owner; absent where it has none. */
   readonly owner?: string

@@ -28,7 +28,6 @@ interface GuestLinkGrant {
   readonly maker: Pick<Identity, 'issuer' | 'subject' | 'userId'> & { readonly name: string; readonly era?: Era }
 }
 
-/** A grant as it is stored. */
 interface StoredGrant extends GuestLinkGrant {
   /** The id of the person who made it, whom it follows; absent for an operator's. */
   readonly owner?: string

@@ -71,7 +71,6 @@ export function parseDocument(text: string | null): GrantsDocument {
   }
 }
 
-/** The same without what is over. */
 export function withoutOver({ requests, grants, declines }: GrantsDocument, nowMs: number): GrantsDocument {
   return {
     requests: requests.filter(({ atMs }) => nowMs < atMs + REQUEST_MS),

@@ -37,7 +37,6 @@ const GRACE_MS = 60 * 60 * 1000
 /** How long one node of a cluster has to say who has what. */
 const NODE_MS = 1000
 
-/** Steps of one purge. */
 const PURGE_STEPS = 20
 
 const BEHIND = 'The session store has lost what was last written to it, as by a failover to a replica that was behind'

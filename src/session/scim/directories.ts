@@ -51,7 +51,6 @@ export interface Directories {
   list(directory: Directory): Promise<readonly Pushed[]>
   /** Whether these are ids of users of a directory, deleted ones among them. */
   hasUsers(directory: Directory, ids: readonly string[]): Promise<boolean>
-  /** Its size. */
   size(directory: Directory): Promise<DirectorySize>
   find(directory: Directory, id: string): Promise<Kept | null>
   /**

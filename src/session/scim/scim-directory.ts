@@ -14,7 +14,6 @@ export interface Learnt {
   readonly moved: readonly string[]
 }
 
-/** The size of a directory. */
 export interface DirectorySize {
   /** Users and groups, those that were deleted among them. */
   readonly resources: number

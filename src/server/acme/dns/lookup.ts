@@ -39,7 +39,6 @@ async function placesOf(server: NameServer, ports: Pick<Ports, 'resolve'>): Prom
 export interface Lookup {
   /** Where a record of this name belongs: the name itself, or that of the last CNAME on from it. Throws `acme.dns` for what is no name. */
   follow(name: string): Promise<string>
-  /** The zone that a name is in. */
   zoneOf(name: string): Promise<string>
 }
 

@@ -50,7 +50,6 @@ function isPlain({ href, search, hash, username, password, pathname }: URL, writ
   return written === href || (pathname === '/' && `${written}/` === href)
 }
 
-/** The route that is described at a path of a host. */
 function describedRoute(context: Asked, portal: GatePortal, host: string, path: string): GateRoute | null {
   return findDescribed(path, {
     at: own => resourceRoute(context, portal, host, own),
