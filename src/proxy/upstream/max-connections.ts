@@ -61,10 +61,11 @@ export function createSlots(limits: SlotLimits): Slots {
     enter(signal) {
       const free = take()
       if (free !== null) return free
+      if (signal.aborted) throw busy(limits, LEFT)
       if (queue.size >= limits.queue) throw busy(limits, 'and as many as may wait do')
       return new Promise((resolve, reject) => {
         const timer = setTimeout(() => giveUp(`and none ended in ${limits.queueTimeoutMs} ms`), limits.queueTimeoutMs)
-        const onAbort = (): void => giveUp('and the client left while it waited')
+        const onAbort = (): void => giveUp(LEFT)
         function settle(): void {
           queue.delete(onTurn)
           clearTimeout(timer)
@@ -84,6 +85,8 @@ export function createSlots(limits: SlotLimits): Slots {
     },
   }
 }
+
+const LEFT = 'and the client left while it waited'
 
 function busy({ label, maxConnections }: SlotLimits, why: string): GateError {
   return new GateError('upstream.busy', `${label}: ${maxConnections} requests are under way, ${why}`, {

@@ -71,6 +71,13 @@ test('a wait that takes too long is upstream.busy, and nobody waits any more', a
   expect([slots.taken, slots.waiting]).toEqual([1, 0])
 })
 
+test('a client that has left takes no turn of those who wait', async () => {
+  const slots = slotsOf(1, 1)
+  await enter(slots)
+  expect(await codeOf(() => slots.enter(AbortSignal.abort()))).toBe('upstream.busy')
+  expect([slots.taken, slots.waiting]).toEqual([1, 0])
+})
+
 test('a client that leaves gives its turn up', async () => {
   const slots = slotsOf(1, 2)
   const first = await enter(slots)
