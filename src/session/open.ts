@@ -153,127 +153,134 @@ const EVERYBODY: MembersAt = new Map()
  * Each use checks the current lifetimes, which costs comparisons of numbers.
  */
 export function openSessions(options: SessionOptions): OpenSessions {
-  const { store, sealer, ports, ask, audit = NO_AUDIT } = options
+  const { store, ports, audit = NO_AUDIT } = options
+  const core = openCore(options)
+  const judging = openJudging(options, core, async () => guarded(upkeep.hearOthers))
+  const clock = createClockWatch(store, ports)
+  // A store that cannot be asked yet is asked again, before anything is removed.
+  void clock.look().catch(() => undefined)
+  const lookers: (() => void)[] = []
+  const lookAgain = () => {
+    for (const look of lookers) look()
+  }
+  const { forget, endUnstored } = core.ends
+  const tools = { ...core, ...options, audit, clock, directories: judging.directories, forget, endUnstored, lookAgain }
+  const upkeep = startUpkeep(tools, { ...DEFAULT_TIMERS, ...options.timers })
+
+  return {
+    ...callsOf(options, core, judging),
+    ...listenersOf(core, judging, lookers),
+    clock: () => clock.state,
+    async close(waitMs = 0) {
+      const untilMs = performance.now() + waitMs
+      // While the store can still be written: otherwise the result is lost. Tokens without a session are revoked, so
+      // this waits for revocations last.
+      await judging.refreshes?.close(waitMs)
+      await core.revocations?.close(Math.max(0, untilMs - performance.now()))
+      judging.trustRevocation.close()
+      core.deferredEnds.close()
+      await core.gates.close()
+      await upkeep.close()
+      await audit.close()
+      await store.close()
+    },
+  }
+}
+
+/** What is kept in memory and in the store, and how it ends. */
+function openCore(options: SessionOptions) {
+  const { store, sealer, ports } = options
   const uses = createLastUses(store)
   const scimDirectory = createScimDirectory()
-  const isAsking = ask !== undefined
   const grants = createGrants(store, ports, options.limits.offeredRoles ?? NOTHING_OFFERED)
-  const { join } = grants
-  const { log } = ports
   const memory = createMemory({
     limits: options.limits,
-    isAsking,
+    isAsking: options.ask !== undefined,
     scimDirectory,
     onEvict: uses.noteLeaving,
-    log,
-    join,
+    log: ports.log,
+    join: grants.join,
     doubt: () => store.doubt?.(),
   })
-  const { cache, adopt, trustedIdentity } = memory
   const ownerBound = createOwnerBoundTokens({
     store,
     sealer,
     ports,
     maxBytes: () => memory.limits.cacheBytes / 4,
     restMs: portal => memory.limits.tokenRests?.get(portal) ?? Number.POSITIVE_INFINITY,
-    trustedIdentity,
+    trustedIdentity: memory.trustedIdentity,
   })
-  const { noteOwner, suspend, ownersAt } = ownerBound
   const revocations = options.revoke === undefined ? null : createRevocations(sealer, ports, options.revoke)
   const ends = createEnds({ store, memory, uses, ownerBound, revocations, log: ports.log })
-  const { forget, end, endBy, endUnstored, onEnd, isOwed } = ends
-  uses.onGone(forget)
-  const endEverywhere = async (match: EndedMatch) => {
-    await guarded(() => store.tellEnded(match))
-    return endUnstored(match)
-  }
-  /** No user is signed out because of a group or role that another process learned a moment ago. */
-  const isMemberNow = async (someone: Pick<Session, 'portal' | 'identity'>): Promise<boolean> => {
-    if (memory.isMember(someone)) return true
-    await guarded(upkeep.hearOthers)
-    await grants.hear()
-    return memory.isMember(someone)
-  }
+  uses.onGone(ends.forget)
   const gates = openGates(options)
   const deferredEnds = createDeferredEnds(gates, ports)
   gates.onHeard(() => void deferredEnds.tend())
   const accounts = createAccounts({ store, sealer, ports, deferredEnds, people: options.limits.people ?? [] })
+  const signing = createSigning(store, sealer, ports)
+  const once = createOnce(store, sealer, ports)
+  runFile(options, gates, memory.limits, options.gate?.fingerprint)
+  return {
+    ...{ uses, scimDirectory, grants, memory, ownerBound, revocations, ends },
+    ...{ gates, deferredEnds, accounts, signing, once },
+  }
+}
+
+type Core = ReturnType<typeof openCore>
+
+async function endEverywhere({ store }: SessionOptions, { ends }: Core, match: EndedMatch): Promise<number> {
+  await guarded(() => store.tellEnded(match))
+  return ends.endUnstored(match)
+}
+
+/** Who may have a session: by the file, by what providers say when they are asked and push, and by grants. */
+function openJudging(options: SessionOptions, core: Core, hearOthers: () => Promise<void>) {
+  const { store, sealer, ports, ask, audit = NO_AUDIT } = options
+  const { uses, scimDirectory, grants, memory, ownerBound, revocations, ends, deferredEnds, once } = core
+  const { forget, end, endBy } = ends
+  /** No user is signed out because of a group or role that another process learned a moment ago. */
+  const isMemberNow = async (someone: Pick<Session, 'portal' | 'identity'>): Promise<boolean> => {
+    if (memory.isMember(someone)) return true
+    await hearOthers()
+    await grants.hear()
+    return memory.isMember(someone)
+  }
   const refreshes =
     ask === undefined
       ? null
       : createRefreshes({
-          store,
-          sealer,
-          ports,
-          audit,
-          ask,
-          adopt,
-          isMemberNow,
+          ...{ store, sealer, ports, audit, ask, isMemberNow, forget, endBy },
+          adopt: memory.adopt,
           cameWith: memory.cameWith,
-          forget,
           endWhole: end,
-          endBy,
           giveBack: (session, refreshToken) => revocations?.giveBack(session, refreshToken),
-          note: noteOwner,
+          note: ownerBound.noteOwner,
         })
-  if (refreshes !== null) onEnd(refreshes.drop)
-  const finder = createFinder({ store, ports, memory, uses, refreshes })
-  const signing = createSigning(store, sealer, ports)
-  const runFile = (fingerprint: string | undefined) => {
-    if (fingerprint === undefined || options.gate === undefined) return
-    // No other gate asks, and the key of a database that cannot be opened yet is not known.
-    const isAlone = options.gate.isAlone === true
-    const alone = { file: fingerprint, trust: '', idleMs: 0, portals: [] }
-    gates.run(isAlone ? alone : runFileOf(memory.limits, fingerprint, sealer))
-  }
-  runFile(options.gate?.fingerprint)
-  const { tokens, links } = ownerBound
+  if (refreshes !== null) ends.onEnd(refreshes.drop)
+  const { tokens, links, suspend, ownersAt } = ownerBound
   const trustRevocation = createTrustRevocation({
-    store,
-    ports,
-    deferredEnds,
-    audit,
-    end,
-    suspend,
-    ownersAt,
-    tokens,
-    links,
-    grants,
+    ...{ store, ports, deferredEnds, audit, end, suspend, ownersAt, tokens, links, grants },
     counts: someone => memory.limits.providerTrust.counts(someone) && memory.isMember(someone),
   })
-  const once = createOnce(store, sealer, ports)
-  const files = () => memory.limits.providerTrust.files
-  const endOthers = createEndOthers({ store, tokens, links, end, endEverywhere, files })
   const signedOut = createSignedOut(once, ports)
   const management = createManagement({
-    store,
-    sealer,
-    ports,
+    ...{ store, sealer, ports, end, signedOut },
     limits: () => memory.limits,
-    trustedIdentity,
-    lastUseOf: id => Math.max(cache.held(id)?.lastSeenMs ?? 0, uses.of(id)),
-    end,
-    endEverywhere,
-    signedOut,
+    trustedIdentity: memory.trustedIdentity,
+    lastUseOf: id => Math.max(memory.cache.held(id)?.lastSeenMs ?? 0, uses.of(id)),
+    endEverywhere: match => endEverywhere(options, core, match),
   })
   const directories = createDirectories({
-    store,
-    ports,
-    audit,
-    scimDirectory,
-    memory,
-    ownerBound,
-    forget,
+    ...{ store, ports, audit, scimDirectory, memory, ownerBound, forget, hearOthers },
     endFor: management.endFor,
-    hearOthers: async () => guarded(upkeep.hearOthers),
   })
   directories.configure(options.limits.directories ?? [])
-  let isConfiguring = false
+  const state = { isConfiguring: false }
   /**
    * Users who are not members any more because of pushed groups or grants. `trustRevocation` handles changes of the file.
    */
   const endOutsiders = () => {
-    if (isConfiguring) return
+    if (state.isConfiguring) return
     for (const session of memory.outsiders()) {
       const facts = { ...sessionFacts(session), by: 'file', reason: 'member.none' } as const
       audit.note('sign_out.withdrawn', facts, { facts: memory.cameWith(session).facts })
@@ -289,161 +296,136 @@ export function openSessions(options: SessionOptions): OpenSessions {
     endOutsiders()
     for (const listener of grantListeners) listener()
   })
-  const clock = createClockWatch(store, ports)
-  // A store that cannot be asked yet is asked again, before anything is removed.
-  void clock.look().catch(() => undefined)
-  const lookers: (() => void)[] = []
-  const lookAgain = () => {
-    for (const look of lookers) look()
-  }
-  const upkeep = startUpkeep(
-    {
-      store,
-      sealer,
-      ports,
-      audit,
-      memory,
-      clock,
-      uses,
-      ownerBound,
-      ends,
-      signing,
-      grants,
-      directories,
-      accounts,
-      deferredEnds,
-      gates,
-      forget,
-      endUnstored,
-      lookAgain,
-    },
-    { ...DEFAULT_TIMERS, ...options.timers },
-  )
+  return { isMemberNow, refreshes, trustRevocation, signedOut, management, directories, grantListeners, state }
+}
+
+type Judging = ReturnType<typeof openJudging>
+
+/** What callers may ask for and do. */
+function callsOf(options: SessionOptions, core: Core, judging: Judging) {
+  const { store, sealer, ports, audit = NO_AUDIT } = options
+  const { uses, scimDirectory, grants, memory, ownerBound, ends, gates, accounts, signing, once } = core
+  const { isMemberNow, refreshes, trustRevocation, signedOut, management, directories } = judging
+  const { tokens, links } = ownerBound
+  const { end, endMoved, isOwed } = ends
+  const finder = createFinder({ store, ports, memory, uses, refreshes })
+  const files = () => memory.limits.providerTrust.files
+  const everywhere = (match: EndedMatch) => endEverywhere(options, core, match)
+  const endOthers = createEndOthers({ store, tokens, links, end, endEverywhere: everywhere, files })
+  const times = options.bindingTimes ?? BINDING_TIMES
+  const { describe } = management
+  const { isBarredNow } = directories
+  const { isCurrent } = accounts
 
   return {
+    ...{ end, endEverywhere: everywhere, tokens, links, accounts, endOthers, grants, signing, directories, gates },
     find: finder.find,
     findAnywhere: finder.findAnywhere,
     renew: finder.renew,
-    end,
     async endCookies() {
       await guarded(() => store.endCookies())
       memory.forgetAll()
     },
-    endEverywhere,
-    tokens,
-    links,
-    accounts,
-    endOthers,
     passkeys: createPasskeys({ accounts, once, endOthers, ports, audit }),
     invitations: createInvitations(once, accounts, ports),
-    bindings: createBindings({
-      store,
-      once,
-      sealer,
-      ports,
-      memory,
-      times: options.bindingTimes ?? BINDING_TIMES,
-      describe: management.describe,
-    }),
-    grants,
-    onGrants(listener) {
-      grantListeners.push(listener)
-    },
-    rejoined(session) {
+    bindings: createBindings({ store, once, sealer, ports, memory, times, describe }),
+    rejoined(session: Session) {
       if (!isSignIn(session) && session.follows === undefined) return session
-      const identity = join(session.portal, session.identity)
+      const identity = grants.join(session.portal, session.identity)
       return identity === session.identity ? session : Object.freeze({ ...session, identity })
     },
-    isMember: ({ portal, identity, maker }) =>
+    isMember: ({ portal, identity, maker }: Parameters<OpenSessions['isMember']>[0]) =>
       memory.isMember({ portal, identity }) && (maker === undefined || memory.isMember({ portal, identity: maker })),
-    signing,
     clientKeys: createClientKeys(store, sealer, ports),
-    providerTokens: createProviderTokens({ store, sealer, ports, cache, refreshes }),
-    directories,
+    providerTokens: createProviderTokens({ store, sealer, ports, cache: memory.cache, refreshes }),
     ...createStart({
-      store,
-      once,
-      sealer,
-      ports,
-      memory,
-      ownerBound,
-      isBarredNow: directories.isBarredNow,
-      isMemberNow,
-      signedOut,
-      isCurrent: accounts.isCurrent,
-      isOwed,
-      end,
-      endMoved: ends.endMoved,
+      ...{ store, once, sealer, ports, memory, ownerBound, isBarredNow, isMemberNow, signedOut, isCurrent },
+      ...{ isOwed, end, endMoved },
     }),
     ...once,
     ...createLackedRefresh(store),
     ...createSignInsSeen(store, ports),
     ...createRateLimits(store, ports),
     ...management,
-    clock: () => clock.state,
     cacheSize: () => ({ bytes: memory.cache.bytes, maxBytes: memory.cache.maxBytes }),
     count: () => guarded(() => store.countSessions(ports.now())),
-    countAt: portal => guarded(() => store.countSessions(ports.now(), portal)),
+    countAt: (portal: string) => guarded(() => store.countSessions(ports.now(), portal)),
     follower: ownerBound.current,
-    async check({ id, expiresAtMs, identity }) {
+    async check({ id, expiresAtMs, identity }: Session) {
       if (isAccessId(id)) return ports.now() < expiresAtMs && !scimDirectory.isBarred(identity)
       return ownerBound.has(id) ? (await ownerBound.current(id)) !== null : finder.isGood(id)
     },
     async lookForLeftBehind() {
       await accounts.sweep()
-      await trustRevocation.sweep(memory.limits.providerTrust.files)
+      await trustRevocation.sweep(files())
     },
-    gates,
     endProvider: trustRevocation.endProvider,
-    configure(limits, fingerprint) {
-      isConfiguring = true
-      directories.configure(limits.directories ?? [])
-      const { providerTrust, members = EVERYBODY } = memory.limits
-      const withdrawn = withdrawnBetween(providerTrust, limits.providerTrust)
-      const others = portalsWithOthers(members, limits.members ?? EVERYBODY)
-      const less = filesWithLess(providerTrust.files, limits.providerTrust.files)
-      trustRevocation.hurry(filesWithLess(limits.providerTrust.files, providerTrust.files))
-      memory.configure(limits)
-      runFile(fingerprint)
-      grants.configure(limits.offeredRoles ?? NOTHING_OFFERED)
-      isConfiguring = false
-      // Streams of these sessions end. For requests the new limits already refuse them.
-      for (const id of memory.unvouched()) forget(id)
-      ownerBound.forgetAll()
-      void trustRevocation.run({
-        portals: [...new Set([...withdrawn.portals, ...others])],
-        includes: someone => withdrawn.includes(someone) || others.includes(someone.portal),
-      })
-      void trustRevocation.sweep(less)
-      void accounts.configure(limits.people ?? [])
-    },
     owe: ends.owe,
-    onOwed(listener) {
+    configure: (limits: SessionLimits, fingerprint?: string) =>
+      configure(options, core, judging, { limits, fingerprint }),
+  }
+}
+
+/** What callers may listen for. */
+function listenersOf(
+  { memory, ownerBound, ends }: Core,
+  { directories, grantListeners }: Judging,
+  lookers: (() => void)[],
+) {
+  return {
+    onGrants(listener: () => void) {
+      grantListeners.push(listener)
+    },
+    onOwed(listener: (ids: readonly string[]) => void) {
       ends.onOwing(ids => {
         if (ids.length > 0) listener(ids)
       })
     },
-    onEnd,
-    onLookAgain(listener) {
+    onEnd: ends.onEnd,
+    onLookAgain(listener: () => void) {
       lookers.push(listener)
     },
     onOwner: ownerBound.onOwner,
     onStanding: directories.onStanding,
     onChange: memory.onChange,
-    async close(waitMs = 0) {
-      const untilMs = performance.now() + waitMs
-      // While the store can still be written: otherwise the result is lost. Tokens without a session are revoked, so
-      // this waits for revocations last.
-      await refreshes?.close(waitMs)
-      await revocations?.close(Math.max(0, untilMs - performance.now()))
-      trustRevocation.close()
-      deferredEnds.close()
-      await gates.close()
-      await upkeep.close()
-      await audit.close()
-      await store.close()
-    },
   }
+}
+
+/** Everybody is judged by another file from now on; who does not count any more is ended. */
+function configure(
+  options: SessionOptions,
+  { memory, gates, grants, ends, ownerBound, accounts }: Core,
+  { directories, trustRevocation, state }: Judging,
+  { limits, fingerprint }: { readonly limits: SessionLimits; readonly fingerprint: string | undefined },
+): void {
+  state.isConfiguring = true
+  directories.configure(limits.directories ?? [])
+  const { providerTrust, members = EVERYBODY } = memory.limits
+  const withdrawn = withdrawnBetween(providerTrust, limits.providerTrust)
+  const others = portalsWithOthers(members, limits.members ?? EVERYBODY)
+  const less = filesWithLess(providerTrust.files, limits.providerTrust.files)
+  trustRevocation.hurry(filesWithLess(limits.providerTrust.files, providerTrust.files))
+  memory.configure(limits)
+  runFile(options, gates, limits, fingerprint)
+  grants.configure(limits.offeredRoles ?? NOTHING_OFFERED)
+  state.isConfiguring = false
+  // Streams of these sessions end. For requests the new limits already refuse them.
+  for (const id of memory.unvouched()) ends.forget(id)
+  ownerBound.forgetAll()
+  void trustRevocation.run({
+    portals: [...new Set([...withdrawn.portals, ...others])],
+    includes: someone => withdrawn.includes(someone) || others.includes(someone.portal),
+  })
+  void trustRevocation.sweep(less)
+  void accounts.configure(limits.people ?? [])
+}
+
+/** Says to other gates which file this one runs from now on. */
+function runFile({ gate, sealer }: SessionOptions, gates: Gates, limits: SessionLimits, fingerprint?: string): void {
+  if (fingerprint === undefined || gate === undefined) return
+  // No other gate asks, and the key of a database that cannot be opened yet is not known.
+  const alone = { file: fingerprint, trust: '', idleMs: 0, portals: [] }
+  gates.run(gate.isAlone === true ? alone : runFileOf(limits, fingerprint, sealer))
 }
 
 /** What other gates see of a file: a fingerprint. It reveals nothing of the file, and is the same only with the same key. */

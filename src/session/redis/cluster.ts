@@ -21,7 +21,8 @@ import {
   type NodeOptions,
   type Seat,
 } from './cluster-nodes.ts'
-import { isRead, type Script } from './connection.ts'
+import type { Script } from './connection.ts'
+import { isRead } from './line-pair.ts'
 import { createPartitions, type RedisPartition, type RedisPartitions } from './partitions.ts'
 import { NoReply } from './server-connection.ts'
 

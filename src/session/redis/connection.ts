@@ -2,10 +2,10 @@
 
 import { errorFacts } from '../../base/errors.ts'
 import type { Ports } from '../../base/ports.ts'
-import type { RedisNode } from '../../config/values/redis-address.ts'
 import { hintOf, NO_CONNECTION } from '../store-trouble.ts'
-import { NotPrimary, type Whereabouts } from './primary.ts'
-import { type Line, type LineOptions, NoReply, openLine, within } from './server-connection.ts'
+import { closePair, createLinePairs, isRead, type LinePair, type LinePairOptions, type LinePairs } from './line-pair.ts'
+import { NotPrimary } from './primary.ts'
+import { NoReply, within } from './server-connection.ts'
 
 /** A program that the server runs as one step, in Lua. */
 export interface Script {
@@ -33,15 +33,10 @@ export interface RedisLink {
   close(): void
 }
 
-export interface LinkOptions {
-  readonly whereabouts: Whereabouts
-  readonly prefix: string
-  readonly line: Omit<LineOptions, 'limitMs'>
+export interface LinkOptions extends LinePairOptions {
   /** The address for the log: without the password. */
   readonly shownAs: string
   readonly log: Ports['log']
-  /** What to ask first on each new connection; no other command is sent before its answer. */
-  readonly greet: (send: RedisLink['send']) => Promise<void>
   /** Called once a new connection serves. */
   readonly onConnected?: () => void
   readonly replyMs?: number
@@ -68,306 +63,198 @@ export function pairsOf(reply: unknown): readonly (readonly [name: string, value
 
 /** A reply that takes longer means that the server hangs or the network swallows: the connection is given up. */
 const REPLY_MS = 2000
-const CONNECT_MS = 2000
 const FIRST_WAIT_MS = 100
 const LONGEST_WAIT_MS = 3000
 
 /** How often at most another server is looked for where the one that answers may only be read. */
 const LOOK_ELSEWHERE_MS = 1000
 
-/** What only reads, and is answered by a replica, and while writes are held back (CLIENT PAUSE … WRITE). */
-const READS = new Set(
-  'GET MGET HGET HMGET HGETALL HVALS SMEMBERS PTTL TIME XRANGE XREVRANGE ZCOUNT ZREVRANGEBYLEX PING EVALSHA_RO EVAL_RO'.split(
-    ' ',
-  ),
-)
-
-export function isRead(command: string): boolean {
-  return READS.has(command)
-}
-
-/**
- * A connection for reads, which decides whether the server is reachable, and one for writes, which the next write
- * opens again.
- */
-interface Lines {
-  readonly node: RedisNode
-  readonly reads: Line
-  writes: Promise<Line>
-  /** Whether the server has refused scripts that only read. */
-  isPlain: boolean
-  /** No connection is opened any more. */
-  isClosed: boolean
-}
-
 /**
  * Keeps a connection to the server that takes writes, and logs when it is lost and when it is back. Writes use another connection: where a
  * server delays writes, later commands on the same connection would wait, too.
  */
 export function openRedisLink(options: LinkOptions): RedisLink {
-  const { whereabouts, prefix, log, shownAs } = options
-  const replyMs = options.replyMs ?? REPLY_MS
-  /** Changes nothing, and is refused where nothing may be changed: whether a server takes writes. */
-  const tryWriting = ['PEXPIRE', [`${prefix}nothing`, '1']] as const
-  let lines: Lines | null = null
-  let isClosed = false
-  let isDown = false
-  let lastFailure: unknown
-  let looking: Promise<void> | null = null
-  let waitMs = FIRST_WAIT_MS
-  let timer: Timer | null = null
-  let attempt = 0
-  let connecting: Promise<void> = connect()
-  whereabouts.onChange = error => {
-    if (isClosed) return
-    if (error === null) moveOn()
-    else if (lines !== null) lose(lines, error)
-  }
+  const connection = new Connection(options)
+  const { prefix } = options
 
-  function open(node: RedisNode): Promise<Line> {
-    return openLine(node, { ...options.line, limitMs: CONNECT_MS })
-  }
-
-  async function openWrites(node: RedisNode): Promise<Line> {
-    const line = await open(node)
-    if (!whereabouts.isChecked || (await isPrimary(line).catch(() => false))) return line
-    line.close()
-    throw new Error('READONLY the server does not say that it is the primary')
-  }
-
-  /** The primary; where none of them is, and it need not be, a replica that can be read. */
-  async function openReads(isToWrite: boolean): Promise<Pick<Lines, 'node' | 'reads'>> {
-    const nodes = await whereabouts.find()
-    const [only, ...others] = nodes
-    if (only !== undefined && others.length === 0 && !whereabouts.isChecked)
-      return { node: only, reads: await open(only) }
-    const asked = await Promise.allSettled(
-      nodes.map(async node => {
-        const reads = await open(node)
-        try {
-          return { node, reads, isPrimary: await isPrimary(reads) }
-        } catch (error) {
-          reads.close()
-          throw error
-        }
-      }),
-    )
-    const found = asked.flatMap(one => (one.status === 'fulfilled' ? [one.value] : []))
-    const primaries = found.filter(one => one.isPrimary)
-    const chosen = primaries.length > 1 ? undefined : (primaries[0] ?? (isToWrite ? undefined : found[0]))
-    for (const { reads } of found) if (reads !== chosen?.reads) reads.close()
-    if (chosen !== undefined) return chosen
-    if (primaries.length > 1) throw new Error('several of the servers say that they are the primary')
-    throw (
-      asked.find(one => one.status === 'rejected')?.reason ??
-      new Error('none of the servers says that it is the primary')
-    )
-  }
-
-  /** Both, greeted. Throws where that cannot be done, and then nothing is left open. */
-  async function openLines(isToWrite: boolean): Promise<Lines> {
-    const { node, reads } = await openReads(isToWrite)
-    const fresh: Lines = { node, reads, writes: openWrites(node), isPlain: false, isClosed: false }
-    fresh.writes.catch(() => undefined)
+  async function evaluate({ sha1, text }: Script, args: readonly (string | number)[], suffix: '' | '_RO') {
+    const rest = ['1', prefix, ...args.map(String)]
     try {
-      if (isToWrite) await sendBy(fresh, ...tryWriting)
-      await options.greet((command, args) => sendBy(fresh, command, args))
-      // It may have been lost after the last reply and before somebody listened.
-      if (!reads.isOpen) throw new Error('Connection closed: at once')
-      return fresh
+      return await connection.send(`EVALSHA${suffix}`, [sha1, ...rest])
     } catch (error) {
-      closeLines(fresh)
-      throw error
+      // The server has forgotten its scripts, or never knew this one.
+      if (!(error instanceof Error) || !error.message.startsWith('NOSCRIPT')) throw error
+      return connection.send(`EVAL${suffix}`, [text, ...rest])
     }
   }
 
-  async function connect(): Promise<void> {
-    const mine = ++attempt
-    try {
-      const fresh = await openLines(false)
-      if (mine !== attempt) return closeLines(fresh)
-      use(fresh)
-      waitMs = FIRST_WAIT_MS
-      if (isDown) log.info('The session store is back', { store: shownAs })
-      isDown = false
-      options.onConnected?.()
-    } catch (error) {
-      if (!isClosed && mine === attempt) retry(error)
+  return {
+    prefix,
+    send: (command, args) => connection.send(command, args),
+    run: (script, args) => evaluate(script, args, ''),
+    async look(script, args) {
+      const asked = connection.lines
+      if (asked?.isPlain === true) return undefined
+      try {
+        return await evaluate(script, args, '_RO')
+      } catch (error) {
+        if (!(error instanceof Error && /unknown command|^NOPERM/i.test(error.message))) throw error
+        const current = asked ?? connection.lines
+        if (current !== null) current.isPlain = true
+        return undefined
+      }
+    },
+    close: () => connection.close(),
+  }
+}
+
+/** The lines to the present primary, which are opened again whenever they are lost. */
+class Connection {
+  /** Null while there are none. */
+  lines: LinePair | null = null
+  readonly #options: LinkOptions
+  readonly #replyMs: number
+  readonly #pairs: LinePairs
+  #isClosed = false
+  #isDown = false
+  #lastFailure: unknown
+  #looking: Promise<void> | null = null
+  #waitMs = FIRST_WAIT_MS
+  #timer: Timer | null = null
+  #attempt = 0
+  #connecting: Promise<void>
+
+  constructor(options: LinkOptions) {
+    this.#options = options
+    this.#replyMs = options.replyMs ?? REPLY_MS
+    this.#pairs = createLinePairs(options, this.#replyMs)
+    this.#connecting = this.#connect()
+    options.whereabouts.onChange = error => {
+      if (this.#isClosed) return
+      if (error === null) this.#moveOn()
+      else if (this.lines !== null) this.#lose(this.lines, error)
     }
   }
 
-  function use(fresh: Lines): void {
-    fresh.reads.onClose = error => lose(fresh, error)
-    lines = isClosed ? null : fresh
-    if (isClosed) closeLines(fresh)
+  async send(command: string, args: readonly string[]): Promise<unknown> {
+    // A connection attempt may succeed in a moment: a request right after the start is not refused.
+    if (this.lines === null) await this.#connecting
+    const current = this.lines
+    if (current === null) throw new Error(NO_CONNECTION + this.#options.shownAs, { cause: this.#lastFailure })
+    try {
+      return await this.#pairs.sendBy(current, command, args)
+    } catch (error) {
+      if (error instanceof NoReply && isRead(command)) this.#lose(current, error)
+      if (isReplica(error)) void this.#lookElsewhere()
+      if (!(error instanceof NotPrimary)) throw error
+      // It was not sent.
+      await within(this.#lookElsewhere(), this.#replyMs).catch(() => undefined)
+      if (this.lines === null || this.lines === current) throw error
+      return this.#pairs.sendBy(this.lines, command, args)
+    }
   }
 
-  function lose(lost: Lines, error: unknown): void {
-    if (lines !== lost) return
-    lines = null
-    closeLines(lost)
-    if (!isClosed) retry(error)
+  close(): void {
+    this.#isClosed = true
+    this.#options.whereabouts.close()
+    if (this.#timer !== null) clearTimeout(this.#timer)
+    if (this.lines !== null) closePair(this.lines)
+    this.lines = null
   }
 
-  function retry(error: unknown): void {
-    lastFailure = error
-    if (!isDown) {
+  async #connect(): Promise<void> {
+    const { log, shownAs, onConnected } = this.#options
+    const mine = ++this.#attempt
+    try {
+      const fresh = await this.#pairs.open(false)
+      if (mine !== this.#attempt) return closePair(fresh)
+      this.#use(fresh)
+      this.#waitMs = FIRST_WAIT_MS
+      if (this.#isDown) log.info('The session store is back', { store: shownAs })
+      this.#isDown = false
+      onConnected?.()
+    } catch (error) {
+      if (!this.#isClosed && mine === this.#attempt) this.#retry(error)
+    }
+  }
+
+  #use(fresh: LinePair): void {
+    fresh.reads.onClose = error => this.#lose(fresh, error)
+    this.lines = this.#isClosed ? null : fresh
+    if (this.#isClosed) closePair(fresh)
+  }
+
+  #lose(lost: LinePair, error: unknown): void {
+    if (this.lines !== lost) return
+    this.lines = null
+    closePair(lost)
+    if (!this.#isClosed) this.#retry(error)
+  }
+
+  #retry(error: unknown): void {
+    this.#lastFailure = error
+    if (!this.#isDown) {
+      const { log, shownAs } = this.#options
       log.error('The session store cannot be reached: users known here stay signed in, others cannot sign in', {
         store: shownAs,
         ...errorFacts(error),
         hint: hintFor(error),
       })
     }
-    isDown = true
-    timer = setTimeout(() => {
-      connecting = connect()
-    }, waitMs)
-    timer.unref()
-    waitMs = Math.min(waitMs * 2, LONGEST_WAIT_MS)
+    this.#isDown = true
+    this.#timer = setTimeout(() => {
+      this.#connecting = this.#connect()
+    }, this.#waitMs)
+    this.#timer.unref()
+    this.#waitMs = Math.min(this.#waitMs * 2, LONGEST_WAIT_MS)
   }
 
   /** Another server is the primary by now: what was being tried is given up. */
-  function moveOn(): void {
-    if (lines !== null) {
-      void lookElsewhere()
+  #moveOn(): void {
+    if (this.lines !== null) {
+      void this.#lookElsewhere()
       return
     }
-    if (timer !== null) clearTimeout(timer)
-    waitMs = FIRST_WAIT_MS
-    connecting = connect()
+    if (this.#timer !== null) clearTimeout(this.#timer)
+    this.#waitMs = FIRST_WAIT_MS
+    this.#connecting = this.#connect()
   }
 
   /**
    * After a failover the primary is another server, while the connection still leads to a read-only one. That one keeps answering until a
    * server is found that accepts writes.
    */
-  function lookElsewhere(): Promise<void> {
-    looking ??= (lines === null ? Promise.resolve() : leave(lines)).finally(() => {
-      looking = null
+  #lookElsewhere(): Promise<void> {
+    this.#looking ??= (this.lines === null ? Promise.resolve() : this.#leave(this.lines)).finally(() => {
+      this.#looking = null
     })
-    return looking
+    return this.#looking
   }
 
-  async function leave(before: Lines): Promise<void> {
+  async #leave(before: LinePair): Promise<void> {
+    const { whereabouts, log, shownAs, onConnected } = this.#options
     // Lost meanwhile, it is connected to anew.
-    while (!isClosed && lines === before) {
+    while (!this.#isClosed && this.lines === before) {
       try {
-        const found = await openLines(true)
-        if (lines !== before) return closeLines(found)
-        use(found)
+        const found = await this.#pairs.open(true)
+        if (this.lines !== before) return closePair(found)
+        this.#use(found)
         before.reads.onClose = null
         // What was asked by it may still be answered.
-        setTimeout(closeLines, replyMs, before).unref()
+        setTimeout(closePair, this.#replyMs, before).unref()
         log.info('The session store takes writes elsewhere', { store: shownAs })
-        options.onConnected?.()
+        onConnected?.()
       } catch {
         if (whereabouts.isAt(before.node)) return Bun.sleep(LOOK_ELSEWHERE_MS)
         await Bun.sleep(FIRST_WAIT_MS)
       }
     }
   }
-
-  async function sendBy(by: Lines, command: string, args: readonly string[]): Promise<unknown> {
-    if (isRead(command)) return within(by.reads.send(command, args), replyMs)
-    const asked = by.writes
-    const line = await within(asked, CONNECT_MS).catch(error => {
-      renewWrites(by, asked)
-      throw error
-    })
-    // After the wait for a connection, in which the primary may have become another one. Nothing is sent that it refuses.
-    await whereabouts.permitWrite(by.node)
-    line.onClose = () => renewWrites(by, asked)
-    try {
-      return await within(line.send(command, args), replyMs)
-    } catch (error) {
-      if (error instanceof NoReply) renewWrites(by, asked)
-      throw error
-    }
-  }
-
-  /** The next that writes has another connection, and what waits for this one waits no more. */
-  function renewWrites(by: Lines, lost: Promise<Line>): void {
-    if (by.isClosed || by.writes !== lost) return
-    lost.then(closeLine, () => undefined)
-    by.writes = openWrites(by.node)
-    by.writes.catch(() => undefined)
-  }
-
-  async function send(command: string, args: readonly string[]): Promise<unknown> {
-    // A connection attempt may succeed in a moment: a request right after the start is not refused.
-    if (lines === null) await connecting
-    const current = lines
-    if (current === null) throw new Error(NO_CONNECTION + shownAs, { cause: lastFailure })
-    try {
-      return await sendBy(current, command, args)
-    } catch (error) {
-      if (error instanceof NoReply && isRead(command)) lose(current, error)
-      if (isReplica(error)) void lookElsewhere()
-      if (!(error instanceof NotPrimary)) throw error
-      // It was not sent.
-      await within(lookElsewhere(), replyMs).catch(() => undefined)
-      if (lines === null || lines === current) throw error
-      return sendBy(lines, command, args)
-    }
-  }
-
-  async function evaluate({ sha1, text }: Script, args: readonly (string | number)[], suffix: '' | '_RO') {
-    const rest = ['1', prefix, ...args.map(String)]
-    try {
-      return await send(`EVALSHA${suffix}`, [sha1, ...rest])
-    } catch (error) {
-      // The server has forgotten its scripts, or never knew this one.
-      if (!(error instanceof Error) || !error.message.startsWith('NOSCRIPT')) throw error
-      return send(`EVAL${suffix}`, [text, ...rest])
-    }
-  }
-
-  return {
-    prefix,
-    send,
-    run: (script, args) => evaluate(script, args, ''),
-    async look(script, args) {
-      const asked = lines
-      if (asked?.isPlain === true) return undefined
-      try {
-        return await evaluate(script, args, '_RO')
-      } catch (error) {
-        if (!(error instanceof Error && /unknown command|^NOPERM/i.test(error.message))) throw error
-        const current = asked ?? lines
-        if (current !== null) current.isPlain = true
-        return undefined
-      }
-    },
-    close() {
-      isClosed = true
-      whereabouts.close()
-      if (timer !== null) clearTimeout(timer)
-      if (lines !== null) closeLines(lines)
-      lines = null
-    },
-  }
 }
 
 function hintFor(error: unknown): string {
   const hint = hintOf(error) ?? 'is it running, and does it take this user, password and database number?'
   return `${hint}${hint.endsWith('?') ? ' It' : '; it'} is tried again`
-}
-
-/** What a server says of itself: only a primary is written to. */
-async function isPrimary(line: Line): Promise<boolean> {
-  const role = await within(line.send('ROLE', []), CONNECT_MS)
-  return Array.isArray(role) && role[0] === 'master'
-}
-
-function closeLine(line: Line): void {
-  line.onClose = null
-  line.close()
-}
-
-function closeLines(lines: Lines): void {
-  lines.isClosed = true
-  closeLine(lines.reads)
-  lines.writes.then(closeLine, () => undefined)
 }
 
 /** The server is a replica, also for what a script was to write. */

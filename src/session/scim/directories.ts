@@ -79,12 +79,57 @@ export interface OwnDirectories extends SessionDirectories {
   onStanding(listener: () => void): void
 }
 
+/** What follows from a change of a directory for its users: here at once, and for what is kept of them. */
+function createConsequences({ store, memory, ownerBound, forget, endFor }: DirectoryTools, tellStanding: () => void) {
+  /**
+   * Drops users whom a directory deactivates from memory, computes users with other groups again, and checks what both
+   * have under way.
+   */
+  function apply(directory: Directory, { barred, moved }: Learnt): void {
+    if (barred.length === 0 && moved.length === 0) return
+    const gone = new Set(barred)
+    const others = new Set(moved)
+    const isAmong = (subjects: ReadonlySet<string>, someone: Someone) =>
+      subjects.has(someone.subject) && isOf(directory, someone)
+    const ended = [...memory.cache.all()].filter(({ session: { identity } }) => isAmong(gone, identity))
+    for (const { session } of ended) forget(session.id)
+    memory.review(({ identity }) => isAmong(others, identity))
+    ownerBound.forgetAll()
+    for (const subject of [...barred, ...moved]) {
+      for (const portal of directory.portals) {
+        ownerBound.forgetOwner(ownerIdOf({ portal, identity: { issuer: directory.issuer, subject } }))
+      }
+    }
+    tellStanding()
+  }
+
+  /** Ends all that is kept of someone: sessions first, so that no token or link is made by one of them meanwhile. */
+  async function endAll({ provider, issuer, portals }: Directory, subject: string): Promise<number> {
+    const sessions = await endFor({ issuer, providers: [provider], subject, sid: null, isVerified: true })
+    for (const portal of portals) {
+      const owner = await guarded(() =>
+        store.findRecord('owner', { id: ownerIdOf({ portal, identity: { issuer, subject } }) }),
+      )
+      const identity = owner === null ? null : identityOf(owner)
+      if (identity?.provider === provider) await ownerBound.suspend({ portal, identity })
+    }
+    return sessions
+  }
+
+  return { apply, endAll }
+}
+
 /** Directories over a store. Whom they bar is known at once where the store answers at once, and else as soon as it does. */
 export function createDirectories(tools: DirectoryTools): OwnDirectories {
   const { store, ports, scimDirectory, memory, ownerBound } = tools
   let directories: readonly Directory[] = []
   const unread = new Set<Directory>()
   const listeners: (() => void)[] = []
+  const { apply, endAll } = createConsequences(tools, tellStanding)
+
+  function tellStanding(): void {
+    for (const listener of listeners) listener()
+  }
 
   function learn(directory: Directory): MaybePromise<void> {
     const rows = guarded(() => store.listRecords('pushed', directoryIdOf(directory)))
@@ -107,41 +152,6 @@ export function createDirectories(tools: DirectoryTools): OwnDirectories {
     apply(directory, scimDirectory.note(directory, id, kept))
   }
 
-  /**
-   * Drops users whom a directory deactivates from memory, computes users with other groups again, and checks what both
-   * have under way.
-   */
-  function apply(directory: Directory, { barred, moved }: Learnt): void {
-    if (barred.length === 0 && moved.length === 0) return
-    const gone = new Set(barred)
-    const others = new Set(moved)
-    const isAmong = (subjects: ReadonlySet<string>, someone: Someone) =>
-      subjects.has(someone.subject) && isOf(directory, someone)
-    const ended = [...memory.cache.all()].filter(({ session: { identity } }) => isAmong(gone, identity))
-    for (const { session } of ended) tools.forget(session.id)
-    memory.review(({ identity }) => isAmong(others, identity))
-    ownerBound.forgetAll()
-    for (const subject of [...barred, ...moved]) {
-      for (const portal of directory.portals) {
-        ownerBound.forgetOwner(ownerIdOf({ portal, identity: { issuer: directory.issuer, subject } }))
-      }
-    }
-    for (const listener of listeners) listener()
-  }
-
-  /** Ends all that is kept of someone: sessions first, so that no token or link is made by one of them meanwhile. */
-  async function endAll({ provider, issuer, portals }: Directory, subject: string): Promise<number> {
-    const sessions = await tools.endFor({ issuer, providers: [provider], subject, sid: null, isVerified: true })
-    for (const portal of portals) {
-      const owner = await guarded(() =>
-        store.findRecord('owner', { id: ownerIdOf({ portal, identity: { issuer, subject } }) }),
-      )
-      const identity = owner === null ? null : identityOf(owner)
-      if (identity?.provider === provider) await ownerBound.suspend({ portal, identity })
-    }
-    return sessions
-  }
-
   async function find(directory: Directory, id: string): Promise<Kept | null> {
     const row = await guarded(() => store.findRecord('pushed', { directory: directoryIdOf(directory), id }))
     return row === null ? null : keptFrom(row.value)
@@ -160,7 +170,7 @@ export function createDirectories(tools: DirectoryTools): OwnDirectories {
       memory.forgetAll()
       ownerBound.forgetAll()
       for (const directory of [...unread]) readNow(() => learn(directory), ports)
-      for (const listener of listeners) listener()
+      tellStanding()
     },
     async isBarredNow(someone) {
       const directory = directories.find(one => isOf(one, someone))

@@ -134,48 +134,55 @@ function readsOn(database: Database): Reads {
 
 type Writes = Omit<SignInStore, keyof Reads> & OwnerWork
 
+/** A write to the tables: its transaction, once no other process has the database locked. */
+interface WriteTools {
+  readonly database: Database
+  readonly retryBusy: BusyRetry
+  readonly changes: Changes
+}
+
 function writesOn(database: Database, retryBusy: BusyRetry, changes: Changes): Writes {
+  const tools = { database, retryBusy, changes }
+  return { ...signInsOn(tools), ...updatesOn(tools), ...leasesOn(tools), ...takeBackOn(tools), ...removalsOn(tools) }
+}
+
+/** How a session and a cookie of it are written. */
+function insertsOn(database: Database) {
   const insertSession = database.query(
     `INSERT INTO sessions (id, portal, issuer, subject, sid, identity, secrets, agent, client, is_remembered, created_ms,
        expires_ms, seen_ms, checked_ms, is_refreshable, bound) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
   )
-  const insertOne = (session: StoredSession) =>
-    insertSession.run(
-      session.id,
-      session.portal,
-      session.issuer,
-      session.subject,
-      session.sid,
-      session.identity,
-      session.secrets,
-      session.agent,
-      session.client,
-      Number(session.isRemembered),
-      session.createdAtMs,
-      session.expiresAtMs,
-      session.lastSeenMs,
-      session.checkedAtMs,
-      Number(session.isRefreshable),
-      session.bound ?? null,
-    )
   const insertHandle = database.query(
     'INSERT INTO handles (hash, session_id, host, shown) SELECT ?1, id, ?3, ?4 FROM sessions WHERE id = ?2',
   )
-  const again = database.query(
-    `UPDATE sessions SET identity = ?2, secrets = ?3, sid = ?4, agent = ?5, client = ?6, is_remembered = ?7, created_ms = ?8,
-       expires_ms = ?9, seen_ms = ?10, checked_ms = ?11, is_refreshable = ?12, lease_ms = 0
-     WHERE id = ?1`,
-  )
-  const createdOf = database.query<{ readonly created_ms: number }, [string]>(
-    'SELECT created_ms FROM sessions WHERE id = ?',
-  )
-  const endReplaced = database.query('DELETE FROM handles WHERE session_id = ? AND until_ms <= ?')
-  const keepShown = database.query('UPDATE handles SET shown = ?2 WHERE session_id = ?1 AND shown IS NULL')
-  const replaceHandle = database.query(
-    `UPDATE handles SET until_ms = min(ifnull(until_ms, ?3), ?3), shown = ifnull(shown, ?4) WHERE hash = ?2 AND session_id = ?1`,
-  )
-  const replace = (id: string, { hash, shown, nowMs, lastsMs }: ReplacedHandle) =>
-    replaceHandle.run(id, hash, nowMs + lastsMs, shown)
+  return {
+    session: (session: StoredSession) =>
+      insertSession.run(
+        session.id,
+        session.portal,
+        session.issuer,
+        session.subject,
+        session.sid,
+        session.identity,
+        session.secrets,
+        session.agent,
+        session.client,
+        Number(session.isRemembered),
+        session.createdAtMs,
+        session.expiresAtMs,
+        session.lastSeenMs,
+        session.checkedAtMs,
+        Number(session.isRefreshable),
+        session.bound ?? null,
+      ),
+    /** Whether there is such a session. */
+    handle: ({ hash, sessionId, host, shown }: StoredHandle) =>
+      insertHandle.run(hash, sessionId, host, shown ?? null).changes > 0,
+  }
+}
+
+/** Keeps what a session's provider called it before, ahead of the session being written with its next `sid`. */
+function sidsOn(database: Database): (id: string, next: string | null, own?: string | null) => void {
   const keepSid = database.query(
     'INSERT OR REPLACE INTO earlier_sids (session_id, issuer, sid) SELECT id, issuer, ?2 FROM sessions WHERE id = ?1',
   )
@@ -184,86 +191,46 @@ function writesOn(database: Database, retryBusy: BusyRetry, changes: Changes): W
        (SELECT seq FROM earlier_sids WHERE session_id = ?1 ORDER BY seq DESC LIMIT ${EARLIER_SIDS})`,
   )
   const sidOf = database.query<{ readonly sid: string | null }, [string]>('SELECT sid FROM sessions WHERE id = ?')
-  /** Before the session is written with its next sid. */
-  const keepSids = (id: string, next: string | null, own: string | null = null) => {
+  return (id, next, own = null) => {
     const sids = [sidOf.get(id)?.sid ?? null, own].filter(sid => sid !== null && sid !== next)
     for (const sid of sids) keepSid.run(id, sid)
     if (sids.length > 0) forgetSids.run(id)
   }
-  const updateOne = database.query(
-    `UPDATE sessions SET identity = ?2, secrets = ?3, sid = ?4, checked_ms = ?5, is_refreshable = ?6, lease_ms = 0
+}
+
+function createdOn(database: Database): (id: string) => number | undefined {
+  const createdOf = database.query<{ readonly created_ms: number }, [string]>(
+    'SELECT created_ms FROM sessions WHERE id = ?',
+  )
+  return id => createdOf.get(id)?.created_ms
+}
+
+function signInsOn({
+  database,
+  retryBusy,
+  changes,
+}: WriteTools): Pick<SignInStore, 'insert' | 'signInAgain' | 'addHandle'> {
+  const insert = insertsOn(database)
+  const keepSids = sidsOn(database)
+  const createdOf = createdOn(database)
+  const again = database.query(
+    `UPDATE sessions SET identity = ?2, secrets = ?3, sid = ?4, agent = ?5, client = ?6, is_remembered = ?7, created_ms = ?8,
+       expires_ms = ?9, seen_ms = ?10, checked_ms = ?11, is_refreshable = ?12, lease_ms = 0
      WHERE id = ?1`,
   )
-  const bindOne = database.query('UPDATE sessions SET bound = ?2 WHERE id = ?1 AND bound IS ?3')
-  const isStill = database.query('SELECT 1 FROM sessions WHERE id = ?1 AND (?2 IS NULL OR secrets = ?2)')
-  const leaseOf = database.query<{ readonly lease_ms: number }, [string]>('SELECT lease_ms FROM sessions WHERE id = ?')
-  const setLease = database.query('UPDATE sessions SET lease_ms = ?2 WHERE id = ?1')
-  const touchOne = database.query('UPDATE sessions SET seen_ms = ?2 WHERE id = ?1 AND seen_ms < ?2')
-  const remove = database.query<SessionRow, [string]>(
-    'DELETE FROM sessions WHERE id IN (SELECT value FROM json_each(?)) RETURNING *',
+  const endReplaced = database.query('DELETE FROM handles WHERE session_id = ? AND until_ms <= ?')
+  const keepShown = database.query('UPDATE handles SET shown = ?2 WHERE session_id = ?1 AND shown IS NULL')
+  const replaceHandle = database.query(
+    `UPDATE handles SET until_ms = min(ifnull(until_ms, ?3), ?3), shown = ifnull(shown, ?4) WHERE hash = ?2 AND session_id = ?1`,
   )
-  // Without a condition SQLite drops the pages unread (sqlite.org/lang_delete.html, the truncate optimization).
-  const endHandles = database.query('DELETE FROM handles')
-  const isThere = database.query('SELECT 1 FROM sessions WHERE id = ?')
-  const purgeExpired = database.query<{ readonly id: string }, [number]>(
-    `DELETE FROM sessions WHERE id IN (SELECT id FROM sessions WHERE expires_ms <= ? LIMIT ${SLICE}) RETURNING id`,
-  )
-  const purgeIdle = database.query<{ readonly id: string }, [number]>(
-    `DELETE FROM sessions WHERE id IN (SELECT id FROM sessions WHERE seen_ms <= ? LIMIT ${SLICE}) RETURNING id`,
-  )
-
-  const touchSome = retryBusy(
-    database.transaction((seen: readonly (readonly [string, number])[]) => {
-      const unknown = seen.filter(([id, atMs]) => touchOne.run(id, atMs).changes === 0 && isThere.get(id) === null)
-      return unknown.map(([id]) => id)
-    }),
-  )
-  const purging = (purge: typeof purgeIdle) =>
-    database.transaction((beforeMs: number): readonly string[] => {
-      const ids = purge.all(beforeMs).map(({ id }) => id)
-      changes.tellRemoved(...ids)
-      return ids
-    })
-  const hasHandle = database.query('SELECT 1 FROM handles WHERE hash = ?')
-  const takeBackSome = retryBusy(
-    database.transaction((kept: readonly KeptSession[]): readonly string[] => {
-      // Other processes may have ended some of these while they were not stored: while this runs, no process ends any.
-      const { removed, ended = [], isIncomplete } = changes.sinceBeginning()
-      const gone = new Set(removed)
-      const hasEnded = ({ id, issuer, subject, sid }: StoredSession) =>
-        isIncomplete === true || gone.has(id) || ended.some(match => isOfMatch(match, { issuer, subject, sid }))
-      const others: string[] = []
-      for (const { session, handles } of kept) {
-        if (isThere.get(session.id) === null) {
-          if (hasEnded(session)) {
-            others.push(session.id)
-            continue
-          }
-          insertOne(session)
-        }
-        for (const { hash, sessionId, host, shown } of handles) {
-          if (hasHandle.get(hash) === null) insertHandle.run(hash, sessionId, host, shown ?? null)
-        }
-      }
-      return others
-    }).immediate,
-  )
-  const removeSome = retryBusy(
-    database.transaction((ids: readonly string[]) => {
-      const isWide = ids.length > SLICE
-      if (isWide) database.run(`PRAGMA cache_size = -${WIDE_CACHE_KIB}`)
-      const removed = remove.all(JSON.stringify(ids))
-      changes.tellRemoved(...ids)
-      if (isWide) database.run(`PRAGMA cache_size = -${CACHE_KIB}`)
-      return removed.filter(row => row.is_refreshable !== 0).map(sessionOf)
-    }),
-  )
+  const replace = (id: string, { hash, shown, nowMs, lastsMs }: ReplacedHandle) =>
+    replaceHandle.run(id, hash, nowMs + lastsMs, shown)
 
   return {
     insert: retryBusy(
       database.transaction((session: StoredSession, handle: StoredHandle) => {
-        insertOne(session)
-        insertHandle.run(handle.hash, handle.sessionId, handle.host, handle.shown ?? null)
+        insert.session(session)
+        insert.handle(handle)
       }),
     ),
     signInAgain: retryBusy(
@@ -272,20 +239,21 @@ function writesOn(database: Database, retryBusy: BusyRetry, changes: Changes): W
         const { createdAtMs, expiresAtMs, lastSeenMs, checkedAtMs } = session
         const said = [identity, secrets, sid, agent, client, Number(isRemembered)] as const
         const times = [createdAtMs, expiresAtMs, lastSeenMs, checkedAtMs] as const
-        if (createdOf.get(id)?.created_ms !== before.createdAtMs) return false
+        if (createdOf(id) !== before.createdAtMs) return false
         keepSids(id, sid, before.ownSid)
         again.run(id, ...said, ...times, Number(isRefreshable))
         endReplaced.run(id, before.nowMs)
         keepShown.run(id, before.shown)
         if (before.replaced !== null) replace(id, before.replaced)
-        insertHandle.run(handle.hash, id, handle.host, handle.shown ?? null)
+        insert.handle({ ...handle, sessionId: id })
         changes.tellUpdated(id)
         return true
       }).immediate,
     ),
     addHandle: retryBusy(
-      database.transaction(({ hash, sessionId, host, shown }: StoredHandle, replaced: ReplacedHandle | null = null) => {
-        if (insertHandle.run(hash, sessionId, host, shown ?? null).changes === 0) return false
+      database.transaction((handle: StoredHandle, replaced: ReplacedHandle | null = null) => {
+        const { sessionId } = handle
+        if (!insert.handle(handle)) return false
         if (replaced !== null) {
           endReplaced.run(sessionId, replaced.nowMs)
           replace(sessionId, replaced)
@@ -294,6 +262,27 @@ function writesOn(database: Database, retryBusy: BusyRetry, changes: Changes): W
         return true
       }),
     ),
+  }
+}
+
+function updatesOn({ database, retryBusy, changes }: WriteTools): Pick<SignInStore, 'update' | 'bind' | 'touch'> {
+  const keepSids = sidsOn(database)
+  const updateOne = database.query(
+    `UPDATE sessions SET identity = ?2, secrets = ?3, sid = ?4, checked_ms = ?5, is_refreshable = ?6, lease_ms = 0
+     WHERE id = ?1`,
+  )
+  const bindOne = database.query('UPDATE sessions SET bound = ?2 WHERE id = ?1 AND bound IS ?3')
+  const isStill = database.query('SELECT 1 FROM sessions WHERE id = ?1 AND (?2 IS NULL OR secrets = ?2)')
+  const touchOne = database.query('UPDATE sessions SET seen_ms = ?2 WHERE id = ?1 AND seen_ms < ?2')
+  const isThere = database.query('SELECT 1 FROM sessions WHERE id = ?')
+  const touchSome = retryBusy(
+    database.transaction((seen: readonly (readonly [string, number])[]) => {
+      const unknown = seen.filter(([id, atMs]) => touchOne.run(id, atMs).changes === 0 && isThere.get(id) === null)
+      return unknown.map(([id]) => id)
+    }),
+  )
+
+  return {
     update: retryBusy(
       database.transaction((sessionId: string, fields: RefreshedFields, before?: string) => {
         const { identity, secrets, sid, checkedAtMs, isRefreshable } = fields
@@ -311,6 +300,20 @@ function writesOn(database: Database, retryBusy: BusyRetry, changes: Changes): W
         return true
       }).immediate,
     ),
+    touch(seen) {
+      const gone: string[] = []
+      const touched = bySlices([...seen], SLICE, some => andThen(touchSome(some), ids => void gone.push(...ids)))
+      return andThen(touched, () => gone)
+    },
+  }
+}
+
+function leasesOn({ database, retryBusy }: WriteTools): Pick<SignInStore, 'lease' | 'release'> {
+  const createdOf = createdOn(database)
+  const leaseOf = database.query<{ readonly lease_ms: number }, [string]>('SELECT lease_ms FROM sessions WHERE id = ?')
+  const setLease = database.query('UPDATE sessions SET lease_ms = ?2 WHERE id = ?1')
+
+  return {
     lease: retryBusy(
       database.transaction((sessionId: string, nowMs: number, untilMs: number): Lease | null => {
         const before = leaseOf.get(sessionId)?.lease_ms
@@ -324,14 +327,79 @@ function writesOn(database: Database, retryBusy: BusyRetry, changes: Changes): W
         const before = leaseOf.get(sessionId)?.lease_ms
         if (before === untilMs) setLease.run(sessionId, leftOf === null ? 0 : LEFT_MS)
         // A later sign-in has ended it, and has another refresh token.
-        else if (before === 0 && leftOf === createdOf.get(sessionId)?.created_ms) setLease.run(sessionId, LEFT_MS)
+        else if (before === 0 && leftOf === createdOf(sessionId)) setLease.run(sessionId, LEFT_MS)
       }).immediate,
     ),
-    touch(seen) {
-      const gone: string[] = []
-      const touched = bySlices([...seen], SLICE, some => andThen(touchSome(some), ids => void gone.push(...ids)))
-      return andThen(touched, () => gone)
+  }
+}
+
+function takeBackOn({ database, retryBusy, changes }: WriteTools): Pick<OwnerWork, 'takeBack'> {
+  const insert = insertsOn(database)
+  const isThere = database.query('SELECT 1 FROM sessions WHERE id = ?')
+  const hasHandle = database.query('SELECT 1 FROM handles WHERE hash = ?')
+  const takeBackSome = retryBusy(
+    database.transaction((kept: readonly KeptSession[]): readonly string[] => {
+      // Other processes may have ended some of these while they were not stored: while this runs, no process ends any.
+      const { removed, ended = [], isIncomplete } = changes.sinceBeginning()
+      const gone = new Set(removed)
+      const hasEnded = ({ id, issuer, subject, sid }: StoredSession) =>
+        isIncomplete === true || gone.has(id) || ended.some(match => isOfMatch(match, { issuer, subject, sid }))
+      const others: string[] = []
+      for (const { session, handles } of kept) {
+        if (isThere.get(session.id) === null) {
+          if (hasEnded(session)) {
+            others.push(session.id)
+            continue
+          }
+          insert.session(session)
+        }
+        for (const handle of handles) if (hasHandle.get(handle.hash) === null) insert.handle(handle)
+      }
+      return others
+    }).immediate,
+  )
+
+  return {
+    takeBack(kept) {
+      const others: string[] = []
+      const taken = bySlices(kept, SLICE, some => andThen(takeBackSome(some), ids => void others.push(...ids)))
+      return andThen(taken, () => others)
     },
+  }
+}
+
+function removalsOn({
+  database,
+  retryBusy,
+  changes,
+}: WriteTools): Pick<Writes, 'remove' | 'endCookies' | 'purgeExpired' | 'purgeIdle'> {
+  const remove = database.query<SessionRow, [string]>(
+    'DELETE FROM sessions WHERE id IN (SELECT value FROM json_each(?)) RETURNING *',
+  )
+  // Without a condition SQLite drops the pages unread (sqlite.org/lang_delete.html, the truncate optimization).
+  const endHandles = database.query('DELETE FROM handles')
+  const purging = (column: 'expires_ms' | 'seen_ms') => {
+    const purge = database.query<{ readonly id: string }, [number]>(
+      `DELETE FROM sessions WHERE id IN (SELECT id FROM sessions WHERE ${column} <= ? LIMIT ${SLICE}) RETURNING id`,
+    )
+    return database.transaction((beforeMs: number): readonly string[] => {
+      const ids = purge.all(beforeMs).map(({ id }) => id)
+      changes.tellRemoved(...ids)
+      return ids
+    })
+  }
+  const removeSome = retryBusy(
+    database.transaction((ids: readonly string[]) => {
+      const isWide = ids.length > SLICE
+      if (isWide) database.run(`PRAGMA cache_size = -${WIDE_CACHE_KIB}`)
+      const removed = remove.all(JSON.stringify(ids))
+      changes.tellRemoved(...ids)
+      if (isWide) database.run(`PRAGMA cache_size = -${CACHE_KIB}`)
+      return removed.filter(row => row.is_refreshable !== 0).map(sessionOf)
+    }),
+  )
+
+  return {
     remove(...sessionIds) {
       const refreshable: StoredSession[] = []
       const removed = bySlices(sessionIds, REMOVED_AT_ONCE, some =>
@@ -345,13 +413,8 @@ function writesOn(database: Database, retryBusy: BusyRetry, changes: Changes): W
         changes.tellEnded(EVERYONE)
       }),
     ),
-    takeBack(kept) {
-      const others: string[] = []
-      const taken = bySlices(kept, SLICE, some => andThen(takeBackSome(some), ids => void others.push(...ids)))
-      return andThen(taken, () => others)
-    },
-    purgeExpired: purging(purgeExpired),
-    purgeIdle: purging(purgeIdle),
+    purgeExpired: purging('expires_ms'),
+    purgeIdle: purging('seen_ms'),
   }
 }
 
