@@ -13,7 +13,7 @@ import type { AdminSources } from '../server/observe/admin-listener.ts'
 import type { ProcessView } from '../server/observe/process-view.ts'
 import type { BindingTimes } from '../session/bound-sessions.ts'
 import type { SessionTimers } from '../session/maintenance.ts'
-import type { MakeDraft } from '../session/sqlite/replacement.ts'
+import type { DiskWork } from '../session/sqlite/database-in-use.ts'
 import type { CheckApart } from './threads/ask-thread.ts'
 
 /** What a server needs from outside. */
@@ -23,8 +23,8 @@ export interface ServeOptions {
   readonly loaded?: CheckResult
   /** How a long file is checked when it has changed, so that requests need not wait for it; absent: like a short one. */
   readonly checkApart?: CheckApart
-  /** How all of a session database is looked at that was copied over the one in use; absent: here. */
-  readonly makeDraft?: MakeDraft
+  /** How the session database is looked after where that waits for the disk; absent: here. */
+  readonly diskWork?: DiskWork
   /**
    * Whether public routes are served while the session database cannot be opened, for a disk that is full or broken; absent: that is
    * thrown, as for a process that is to take the place of one which has it open.

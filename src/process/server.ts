@@ -298,7 +298,7 @@ function openState(options: ServeOptions, { first, pool, inForce, current, meter
   const state = openSessionState(config, ports, {
     ask: askProviders(pool, providerOf, name => current().wantsAccess.has(name)),
     revoke: revokeAtProviders(pool, providerOf),
-    makeDraft: options.makeDraft,
+    diskWork: options.diskWork,
     watch: meters?.store ?? null,
     keepAuditMs: () => inForce().audit.keepMs,
     auditLines: ports.log,

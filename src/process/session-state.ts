@@ -18,7 +18,7 @@ import { openRedisStore } from '../session/redis/store.ts'
 import type { AskProvider } from '../session/refresh.ts'
 import type { RevokeAtProvider } from '../session/revocations.ts'
 import { createSealer, type Sealer } from '../session/seal.ts'
-import type { MakeDraft } from '../session/sqlite/replacement.ts'
+import type { DiskWork } from '../session/sqlite/database-in-use.ts'
 import { openSqliteStore } from '../session/sqlite/store.ts'
 import type { SessionStore } from '../session/store.ts'
 import { fitsStore, KEY_NAME, openKey } from '../session/store-key.ts'
@@ -32,8 +32,8 @@ export interface StateOptions {
   readonly ask?: AskProvider
   /** Absent: refresh tokens that are not needed any more are not revoked. */
   readonly revoke?: RevokeAtProvider
-  /** How all of a database is looked at that was copied over one in use; absent: here, where nothing else runs meanwhile. */
-  readonly makeDraft?: MakeDraft | undefined
+  /** How a database is looked after where that waits for the disk; absent: here, where nothing else runs meanwhile. */
+  readonly diskWork?: DiskWork | undefined
   /** Observes each call of the store; absent or null: nothing does. */
   readonly watch?: StoreWatch | null
   /** How long the audit trail is kept now; absent: as the file says. */
@@ -82,7 +82,7 @@ export function openSessionState(
   const {
     ask,
     revoke,
-    makeDraft,
+    diskWork,
     keepAuditMs = () => config.audit.keepMs,
     auditLines,
     watch = null,
@@ -112,7 +112,7 @@ export function openSessionState(
             if (!fit.isFitting) Promise.resolve(fit.judge(next)).catch(() => undefined)
           },
         })
-      : openSqliteStore(where.path, ports, { onReplaced: fit.judgeAnew, makeDraft, admit, isPatient })
+      : openSqliteStore(where.path, ports, { ...diskWork, onReplaced: fit.judgeAnew, admit, isPatient })
   const store = watch === null ? opened : watchStore(opened, watch)
   try {
     if (where.kind === 'redis') admit(store)

@@ -11,7 +11,7 @@ import { versionText } from '../console/version.ts'
 import { loadFile } from './load-file.ts'
 import { startServer } from './serve.ts'
 import type { RunningServer, ServeOptions } from './serve-options.ts'
-import { checkInThread, draftInThread } from './threads/ask-thread.ts'
+import { checkInThread, DISK_IN_THREADS } from './threads/ask-thread.ts'
 
 /** Long enough for an answer to arrive and for the next request to come back; a machine that restarts does not wait for more. */
 export const QUIET_MS = 200
@@ -29,7 +29,7 @@ export function startHere(configPath: string, io: Io, given: Given = {}): Runnin
     ports,
     logs,
     checkApart: checkInThread,
-    makeDraft: draftInThread,
+    diskWork: DISK_IN_THREADS,
     quietMs: QUIET_MS,
     ...given,
   })

@@ -15,7 +15,7 @@ import type { RunningServer, ServeOptions, WorkerPart } from './serve-options.ts
 import { boundExit } from './signals.ts'
 import { catchStrays, loadFirst, QUIET_MS, reportStart } from './start.ts'
 import { parseTexts, withTexts } from './texts-in-use.ts'
-import { checkInThread, draftInThread } from './threads/ask-thread.ts'
+import { checkInThread, DISK_IN_THREADS } from './threads/ask-thread.ts'
 import { parseOrder, type Question, type Report } from './worker-messages.ts'
 
 const INDEX = 'SALLYPORT_WORKER'
@@ -91,7 +91,7 @@ export async function runWorker(role: WorkerRole, configPath: string, given: Io)
       inherited,
       loaded,
       checkApart: checkInThread,
-      makeDraft: draftInThread,
+      diskWork: DISK_IN_THREADS,
       quietMs: QUIET_MS,
       isPatient: role.isPatient ?? false,
     })

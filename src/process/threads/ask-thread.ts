@@ -1,15 +1,17 @@
-/** Long work in a separate thread: checking a long file, copying a database. */
+/** Long work in a separate thread: checking a long file, copying a database, taking its log in. */
 
 import { Worker } from 'node:worker_threads'
 import { eachInSteps, finishInTurns, type Steps } from '../../base/event-loop.ts'
 import { freezeDeep } from '../../base/freeze.ts'
 import type { CheckResult } from '../../config/check.ts'
-import type { Found, MakeDraft } from '../../session/sqlite/replacement.ts'
+import type { LogAnswer, LogQuestion } from '../../session/sqlite/checkpoints.ts'
+import type { DiskWork } from '../../session/sqlite/database-in-use.ts'
+import type { Found } from '../../session/sqlite/replacement.ts'
 import type { CheckQuestion } from './check-thread.ts'
 import type { DraftQuestion } from './draft-thread.ts'
 
 /** A file of this room whose code runs in a thread, by its name without the ending. `.ci/build.ts` lays each into the executable. */
-export type ThreadName = 'check-thread' | 'draft-thread'
+export type ThreadName = 'check-thread' | 'draft-thread' | 'log-thread'
 
 /**
  * Runs one task in a new thread, which ends after it and frees its memory.
@@ -45,9 +47,11 @@ function codeOf(name: ThreadName): string | URL {
     : new URL(`./${name}.ts`, import.meta.url)
 }
 
-/** Copies a database and looks at all of it without keeping this event loop from its work: a second for 200 MB. */
-export const draftInThread = ((file, draft) =>
-  askThread<DraftQuestion, Found>('draft-thread', { file, draft })) satisfies MakeDraft
+/** What waits for the disk without keeping this event loop from its work: to look at all of a database takes a second for 200 MB. */
+export const DISK_IN_THREADS = {
+  makeDraft: (file, draft) => askThread<DraftQuestion, Found>('draft-thread', { file, draft }),
+  takeIn: question => askThread<LogQuestion, LogAnswer>('log-thread', question),
+} satisfies DiskWork
 
 /**
  * Checks the text of the file at an absolute path without keeping this event loop from its work; the answer is what `checkConfig`

@@ -9,10 +9,12 @@ import type { Ports } from '../../base/ports.ts'
 import { fileFailed, isOfFullDisk, mayRecover } from '../disk-errors.ts'
 import type { SessionStore, StoredChanges } from '../store.ts'
 import { isLocked } from './busy.ts'
+import type { TakeIn } from './checkpoints.ts'
 import { damagedAt, fileAt, hasLog, setAsideOwn } from './companion-files.ts'
 import type { SqliteStore } from './database.ts'
 import {
   closeDatabase,
+  type FilePorts,
   leaveOverwritten,
   moveAside,
   type OpenDatabase,
@@ -38,9 +40,15 @@ const INCOMPLETE: StoredChanges = Object.freeze({ removed: [], updated: [], isIn
 /** Looks at the log come by so many calls too: work that lets no timer run writes to it all the same. */
 const CALLS_BETWEEN_LOOKS = 256
 
-export interface StoreOptions {
-  readonly onReplaced?: ((store: SessionStore) => void) | undefined
+/** How work that waits for the disk is done; what is absent is done here, where nothing else runs meanwhile. */
+export interface DiskWork {
+  /** Looks at all of a database that was copied over the one in use. */
   readonly makeDraft?: MakeDraft | undefined
+  readonly takeIn?: TakeIn | undefined
+}
+
+export interface StoreOptions extends DiskWork {
+  readonly onReplaced?: ((store: SessionStore) => void) | undefined
   /** Looks at a database that was just opened, before anything is asked of it; throws where it is not to be used. */
   readonly admit?: ((store: SessionStore) => void) | undefined
   /** Whether a database is awaited that cannot be opened now, for a disk that is full or broken; until then every call throws. */
@@ -52,7 +60,7 @@ export class DatabaseInUse {
   /** Files that were moved aside as damaged, the last one last. */
   damaged: readonly string[]
   readonly #path: string
-  readonly #ports: Pick<Ports, 'now' | 'log'>
+  readonly #ports: FilePorts
   readonly #options: StoreOptions
   readonly #overwritten: Overwritten
   #open: OpenDatabase | null
@@ -72,7 +80,7 @@ export class DatabaseInUse {
 
   constructor(path: string, ports: Pick<Ports, 'now' | 'log'>, options: StoreOptions) {
     this.#path = path
-    this.#ports = ports
+    this.#ports = { ...ports, takeIn: options.takeIn }
     this.#options = options
     this.#open = this.#first()
     this.damaged = damagedAt(path)
@@ -142,6 +150,13 @@ export class DatabaseInUse {
     this.#isClosed = true
     const open = this.#open
     if (open === null) return
+    const taking = open.file?.checkpoints.taking ?? null
+    if (taking === null) return this.#closeNow(open)
+    this.#closing = taking.then(() => this.#closeNow(open))
+    return this.#closing
+  }
+
+  #closeNow(open: OpenDatabase): MaybePromise<void> {
     try {
       if (open.file !== null && this.#isOverwritten(open.file)) leaveOverwritten(this.#path, open.file, this.#ports)
     } finally {

@@ -7,7 +7,7 @@ import type { MaybePromise } from '../../base/maybe-promise.ts'
 import type { Ports } from '../../base/ports.ts'
 import { fileFailed } from '../disk-errors.ts'
 import { ATTEMPT_MS } from './busy.ts'
-import { type Checkpoints, createCheckpoints } from './checkpoints.ts'
+import { type Checkpoints, createCheckpoints, type TakeIn } from './checkpoints.ts'
 import { type Companions, companionsOf, fileAt, hasLogBeside, renameDatabase, setAsideLog } from './companion-files.ts'
 import { copyDatabase } from './copy.ts'
 import { type SqliteStore, storeOn } from './database.ts'
@@ -17,6 +17,12 @@ import { isDamaged, settleFiles, takeOverPatiently } from './replacement.ts'
 import { LAYOUT, layoutOf, migrate } from './schema.ts'
 
 export const MEMORY = ':memory:'
+
+/** What opening a database needs of the process. */
+export interface FilePorts extends Pick<Ports, 'now' | 'log'> {
+  /** How the log is taken in; absent: here and now. */
+  readonly takeIn?: TakeIn | undefined
+}
 
 /** While opening, another process may be updating the layout; no request is served yet. */
 const OPENING_TIMEOUT_MS = 2000
@@ -53,7 +59,7 @@ export interface OpenFile {
  */
 export function openLocked(
   path: string,
-  ports: Pick<Ports, 'now' | 'log'>,
+  ports: FilePorts,
   waitMs: number,
   prepare: () => boolean,
 ): OpenDatabase | null {
@@ -61,7 +67,7 @@ export function openLocked(
 }
 
 /** The same for a program that starts: it waits for other processes. No other process has a database in memory. */
-export function openFirst(path: string, ports: Pick<Ports, 'now' | 'log'>): OpenDatabase {
+export function openFirst(path: string, ports: FilePorts): OpenDatabase {
   try {
     if (path !== MEMORY) return locked(path, OPENING_LOCK_MS, () => openSettled(path, ports))
     const database = openDatabase(path)
@@ -74,8 +80,15 @@ export function openFirst(path: string, ports: Pick<Ports, 'now' | 'log'>): Open
 /**
  * Closes a database. Nothing else may have been copied into its file, unless the file is no longer at its path: SQLite
  * writes and removes nothing at the path then. It closes the descriptor once nothing is `reading` from it any more.
+ *
+ * Who takes its log in comes to an end first: whichever connection is closed last takes in what is left.
  */
-export function closeDatabase({ store, file }: OpenDatabase, reading: Promise<void> | null): MaybePromise<void> {
+export function closeDatabase(open: OpenDatabase, reading: Promise<void> | null): MaybePromise<void> {
+  const taking = open.file?.checkpoints.taking ?? null
+  return taking === null ? closeNow(open, reading) : taking.then(() => closeNow(open, reading))
+}
+
+function closeNow({ store, file }: OpenDatabase, reading: Promise<void> | null): MaybePromise<void> {
   void store.close()
   if (file === null) return
   const { descriptor } = file
@@ -106,7 +119,7 @@ export function leaveOverwritten(
   })
 }
 
-function openSettled(path: string, ports: Pick<Ports, 'now' | 'log'>): OpenDatabase {
+function openSettled(path: string, ports: FilePorts): OpenDatabase {
   try {
     if (settleFiles(path, ports) === 'damaged') moveApart(path, ports)
     try {
@@ -121,14 +134,14 @@ function openSettled(path: string, ports: Pick<Ports, 'now' | 'log'>): OpenDatab
   }
 }
 
-function openHere(path: string, { now }: Pick<Ports, 'now'>): OpenDatabase {
+function openHere(path: string, { now, takeIn }: FilePorts): OpenDatabase {
   const hadLog = hasLogBeside(path)
   const database = openDatabase(path)
   let descriptor: number | null = null
   try {
     descriptor = openSync(path, 'r')
     fchmodSync(descriptor, 0o600)
-    const checkpoints = createCheckpoints(database, path, descriptor, { hadLog, now })
+    const checkpoints = createCheckpoints(database, path, descriptor, { hadLog, now, takeIn })
     database.run(`PRAGMA busy_timeout = ${ATTEMPT_MS}`)
     let flushes: Flushes | null = null
     const file: OpenFile = {

@@ -1,11 +1,13 @@
 import { expect, test } from 'bun:test'
 import { closeSync, openSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { draftInThread } from '../../../src/process/threads/ask-thread.ts'
+import { DISK_IN_THREADS } from '../../../src/process/threads/ask-thread.ts'
 import { openSqliteStore } from '../../../src/session/sqlite/store.ts'
 import { quietPorts } from '../../kit/clock.ts'
 import { temporaryFolder } from '../../kit/folder.ts'
 import { addSession, isWholeFile, vacuumInto } from '../../kit/sessions/database-files.ts'
+
+const { makeDraft: draftInThread } = DISK_IN_THREADS
 
 test('a thread copies an open database and says whether it holds together', async () => {
   using folder = temporaryFolder()
