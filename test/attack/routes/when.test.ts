@@ -50,6 +50,9 @@ test('what may be read as a request of the guarded one goes to neither without a
     '/item7%3b',
     '/?%65dit=1',
     '/?edit',
+    '/?edit[]=1',
+    '/?edit%5Bx%5D=1',
+    '/?Edit=1',
   ]) {
     expect([path, [400, 401, 404].includes((await ask('GET', path))[0])]).toEqual([path, true])
   }
