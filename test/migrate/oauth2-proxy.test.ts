@@ -775,6 +775,29 @@ describe('an oauth2-proxy.cfg', () => {
     expect(unsaid.notes.filter(note => note.includes('without reverse_proxy = true'))).toHaveLength(3)
   })
 
+  test('shows the lines of Traefik as well: where it asks, and which fields of a client it replaces', async () => {
+    const asked = CLIENT.replace(/^upstreams.*$/m, 'upstreams = "static://202"\nreverse_proxy = true')
+    const seen = async (more: string) => {
+      const { everything } = await imported(asked + more)
+      const address = /^ +\+ address: (\S+)$/m.exec(everything)?.[1] ?? ''
+      const replaced = new RegExp(/^ +\+ authResponseHeadersRegex: \(\?i\)(\S+)$/m.exec(everything)?.[1] ?? '(', 'i')
+      const fields = [
+        'X-Auth-Request-User',
+        'x_auth_request_email',
+        'Cookie',
+        'X-Sallyport-Token',
+        'Set-Cookie',
+        'Accept',
+      ]
+      return [address, ...fields.filter(field => replaced.test(field))]
+    }
+    const own = ['http://127.0.0.1:9080/.sallyport/verify/traefik', 'Cookie', 'X-Sallyport-Token']
+    expect(await seen('')).toEqual(own)
+    expect(await seen('set_xauthrequest = true\n')).toEqual(
+      own.toSpliced(1, 0, 'X-Auth-Request-User', 'x_auth_request_email'),
+    )
+  })
+
   test('says nothing by what is as it is without being said', async () => {
     const more = DEFAULTS.map(([name, value]) => `${name} = ${value}`).join('\n')
     const bare = await imported(CLIENT)
