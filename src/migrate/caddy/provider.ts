@@ -58,18 +58,11 @@ const PARAMETERS: KeyRows = [
   ['kept', 'base_auth_url', 'issuer; it has to be exactly what the provider calls itself'],
   ['kept', 'metadata_url', 'issuer, which is the part before /.well-known/; metadata_url where it is elsewhere'],
   ['kept', 'tenant_id domain_name', 'in issuer'],
-  ['kept', 'authorization_url token_url jwks_keys', 'nothing to write: discovery says it'],
   [
     'kept',
-    'delay_start retry_attempts retry_interval',
-    'nothing to write: the provider is asked at each sign-in, until it answers',
+    'authorization_url token_url jwks_keys delay_start retry_attempts retry_interval identity_token_field_name required_token_fields response_type',
+    'nothing to write: discovery says it at each sign-in, until it answers; what comes back is a code, with PKCE, and then an ID token',
   ],
-  [
-    'kept',
-    'identity_token_field_name required_token_fields',
-    'the ID token is in id_token, and nothing else is required',
-  ],
-  ['kept', 'response_type', 'it is always code, with PKCE'],
   ['kept', 'user_info_fields', 'nothing to write: rules and headers can use all of userinfo, as claims.NAME'],
   [
     'left',

@@ -2,13 +2,14 @@
 
 import { suggest } from '../../config/text/suggest.ts'
 import { closingEntry, type Draft, type Section, type Tools } from '../draft.ts'
+import type { Inputs } from './inputs.ts'
 import { keepsNobodyOut, portalSections } from './members.ts'
 import { nginxFront } from './nginx.ts'
 import { OPTIONS } from './options.ts'
 import { providerSection } from './provider.ts'
 import { findPlaces, routeSections } from './routes.ts'
 import { serverSection, sessionsSection, tlsSections } from './server.ts'
-import { createOld, type Inputs, type Old } from './settings.ts'
+import { createOld, type Old } from './settings.ts'
 
 /** Every section of the new file, for an oauth2-proxy; every option of the old one has a note afterwards. */
 export function convertOauth2Proxy(inputs: Inputs, tools: Tools): Draft {

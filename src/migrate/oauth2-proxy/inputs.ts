@@ -20,7 +20,6 @@ import {
   type Word,
 } from './old-texts.ts'
 import { OPTIONS, optionNamed, optionOfFlag, type Stated } from './options.ts'
-import type { Inputs } from './settings.ts'
 
 /** What a file seems to be; null for nothing of an oauth2-proxy. */
 export function seeInput({ text, path }: OldText): 'cfg' | 'variables' | 'yaml' | 'unit' | 'command line' | null {
@@ -48,6 +47,9 @@ const ALPHA_KEYS = [
 /** Of the values of oauth2-proxy's chart. */
 const CHART_KEYS = ['config', 'extraArgs', 'alphaConfig', 'extraEnv', 'sessionStorage', 'proxyVarsAsSecrets']
 
+/** All that is said of one oauth2-proxy, by what outranks the rest. */
+export type Inputs = Awaited<ReturnType<typeof readInputs>>
+
 /**
  * Reads every file, and the flags that the command line itself has. Where a compose file, a manifest, a unit or a command names a
  * configuration file, that one is read too. Throws `Unreadable`.
@@ -57,7 +59,7 @@ export async function readInputs(
   flags: readonly string[],
   readText: (path: string) => string,
   colour: boolean,
-): Promise<Inputs> {
+) {
   const own = files.flatMap(file => (seeInput(file) === 'variables' ? readEnvFile(file.text, file.shownAs) : []))
   const reading: Reading = {
     readText,
@@ -89,7 +91,15 @@ export async function readInputs(
   }
   const unread = [...(known.has('flags') ? [] : ['flags']), ...(known.has('variables') ? [] : ['OAUTH2_PROXY_*'])]
   const isSeveral = files.length > 1 || new Set([...stated.values()].map(({ file }) => file)).size > 1
-  return { stated, alpha, gaps, unread, isSeveral }
+  return {
+    stated,
+    alpha,
+    gaps,
+    /** Where something may be stated that was not read: `flags`, `OAUTH2_PROXY_*`. */
+    unread,
+    /** Whether there is more than one file. */
+    isSeveral,
+  }
 }
 
 async function readFile(

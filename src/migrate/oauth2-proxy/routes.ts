@@ -13,18 +13,7 @@ import { type Old, withOwn } from './settings.ts'
 import { readUpstreams, type Service } from './upstreams.ts'
 
 /** Where the routes of the new file are, before their rules are known. */
-export interface Places {
-  /** One, unless a proxy in front has the applications: then those that the file names. */
-  readonly hosts: readonly string[]
-  /**
-   * The portal's own address, where it served other hosts, or has a separate port; null: it is on the application's
-   * host.
-   */
-  readonly portalUrl: string | null
-  readonly services: readonly Service[]
-  /** Whether a proxy in front asked about each request, and has the application itself. */
-  readonly isAsked: boolean
-}
+export type Places = ReturnType<typeof findPlaces>
 
 /** Options that name hosts to which people were led back, or with which a session was shared. */
 const SHARED = ['whitelist_domains', 'cookie_domains']
@@ -32,7 +21,7 @@ const SHARED = ['whitelist_domains', 'cookie_domains']
 const USUAL_PORTS: Readonly<Record<string, string>> = { http: ':80', https: ':443' }
 
 /** What was protected, and on which host: the file says the first, and sometimes the second. */
-export function findPlaces(old: Old): Places {
+export function findPlaces(old: Old) {
   const services = readUpstreams(old)
   const isAsked = services.every(({ kind }) => kind === 'none')
   const [, scheme = '', redirectHost, port = ''] =
@@ -47,7 +36,15 @@ export function findPlaces(old: Old): Places {
   const known = old.host !== null ? [old.host] : isShared ? namedHosts(old, own) : own === null ? [] : [own]
   const meaning = 'the host by which people reach the application; --host writes it'
   const hosts = known.length > 0 ? known : [old.blanks.add('APP_HOST', meaning, STAND_IN_HOST)]
-  return { hosts, portalUrl: hasUrl ? `${scheme}://${own}${port}` : null, services, isAsked }
+  return {
+    /** One, unless a proxy in front has the applications: then those that the file names. */
+    hosts,
+    /** The portal's own, where it served other hosts or has a separate port; null: it is on the application's host. */
+    portalUrl: hasUrl ? `${scheme}://${own}${port}` : null,
+    services,
+    /** Whether a proxy in front asked about each request, and has the application itself. */
+    isAsked,
+  }
 }
 
 /**

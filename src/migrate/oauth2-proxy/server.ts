@@ -141,16 +141,7 @@ const OWN: Readonly<Record<Way, readonly string[]>> = {
 const SHARED = ['redis_username', 'redis_password']
 const TLS = ['redis_ca_path', 'redis_insecure_skip_tls_verify']
 
-/** A URL of the old file: `redis://USER:PASSWORD@HOST:PORT/DATABASE`. */
-interface RedisUrl {
-  readonly isTls: boolean
-  /** The user; null without a login. */
-  readonly user: string | null
-  readonly host: string
-  /** As it was written. */
-  readonly port: string | null
-  readonly rest: string
-}
+type RedisUrl = NonNullable<ReturnType<typeof parseUrl>>
 
 /** `store`, `key` and `store_tls` of `[sessions]`; none where SQLite has the sessions. Every option about Redis has a note afterwards. */
 function storeEntries(old: Old): readonly Entry[] {
@@ -224,7 +215,8 @@ function loginOf(old: Old, { user }: RedisUrl): string {
   return `${old.spell(old.text('redis_username') ?? user ?? '')}:${password}@`
 }
 
-function parseUrl(text: string): RedisUrl | null {
+/** `redis://USER:PASSWORD@HOST:PORT/DATABASE`; the user is null without a login, and the port as it was written. */
+function parseUrl(text: string) {
   const [, scheme, login, host, port = null, rest = ''] =
     /^(rediss?):\/\/(?:([^/]*)@)?(\[[\da-f:.]+\]|[\w.-]+|<[^<>]+>)(?::(\d+|<[^<>]+>))?(\/[^?#]*)?$/is.exec(text) ?? []
   if (scheme === undefined || host === undefined) return null

@@ -2,20 +2,8 @@
 
 import type { Tools } from '../draft.ts'
 import type { Outcome } from '../notes.ts'
-import type { Alpha } from './alpha.ts'
-import { type Gap, OPTIONS, type Stated } from './options.ts'
-
-/** All that is said of one oauth2-proxy, by what outranks the rest. */
-export interface Inputs {
-  readonly stated: ReadonlyMap<string, Stated>
-  /** What an alpha configuration says beside its options; null without one. */
-  readonly alpha: Alpha | null
-  readonly gaps: readonly Gap[]
-  /** Where something may be stated that was not read: `flags`, `OAUTH2_PROXY_*`. */
-  readonly unread: readonly string[]
-  /** Whether there is more than one file. */
-  readonly isSeveral: boolean
-}
+import type { Inputs } from './inputs.ts'
+import { OPTIONS, type Stated } from './options.ts'
 
 export type Old = ReturnType<typeof createOld>
 
