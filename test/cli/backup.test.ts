@@ -7,6 +7,7 @@ import { runRestore } from '../../src/cli/restore.ts'
 import { quietPorts } from '../kit/clock.ts'
 import { eventually, type Gate, PORTAL, startGate } from '../kit/gate.ts'
 import { type Ran, runIn } from '../kit/io.ts'
+import { statusOf } from '../kit/requests.ts'
 
 const ROUTES = `${PORTAL}
 [[routes]]
@@ -26,14 +27,8 @@ function commandsOf(folder: string): { readonly backup: Run; readonly restore: R
   }
 }
 
-async function status(gate: Gate, { cookie }: { readonly cookie: string }): Promise<number> {
-  const answer = await fetch(`http://127.0.0.1:${gate.port}/`, {
-    headers: { host: 'app.test', cookie },
-    redirect: 'manual',
-  })
-  await answer.body?.cancel()
-  return answer.status
-}
+const status = (gate: Gate, { cookie }: { readonly cookie: string }) =>
+  statusOf(gate, '/', { host: 'app.test', cookie })
 
 function modeOf(folder: string, name: string): number {
   return statSync(join(folder, name)).mode & 0o777

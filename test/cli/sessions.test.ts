@@ -11,6 +11,7 @@ import { eventually, type Gate, PORTAL, startGate } from '../kit/gate.ts'
 import type { Ran } from '../kit/io.ts'
 import { needs } from '../kit/needs.ts'
 import { startValkey } from '../kit/programs/valkey.ts'
+import { statusOf } from '../kit/requests.ts'
 import { shared } from '../kit/sessions/shared.ts'
 
 const ROUTES = `${PORTAL}
@@ -26,14 +27,7 @@ function sessions(gate: Pick<Gate, 'folder'>, ...argv: string[]): Promise<Ran> {
   return runOn(gate, runSessions, argv)
 }
 
-async function status(gate: Gate, cookie: string): Promise<number> {
-  const answer = await fetch(`http://127.0.0.1:${gate.port}/`, {
-    headers: { host: 'app.test', cookie },
-    redirect: 'manual',
-  })
-  await answer.body?.cancel()
-  return answer.status
-}
+const status = (gate: Gate, cookie: string) => statusOf(gate, '/', { host: 'app.test', cookie })
 
 test('sessions list shows who is signed in, for people and for scripts, and no cookie', async () => {
   await using gate = await startGate(ROUTES)

@@ -23,6 +23,14 @@ export async function statusOf(at: Listening, path: string, headers: Fields): Pr
   return answer.status
 }
 
+/** The status of a sign-out at a host, by the form of the page there. */
+export async function signOutOf(at: Listening, host: string, cookie: string): Promise<number> {
+  const headers = { host, cookie, origin: `http://${host}`, 'sec-fetch-site': 'same-origin' }
+  const answer = await fetchFrom(at, '/.sallyport/logout', headers, { method: 'POST' })
+  await answer.body?.cancel()
+  return answer.status
+}
+
 /** A form that is sent to one of the pages of ours, by its name below `/.sallyport/`. */
 export function sendForm(at: Listening, page: string, headers: Fields, form: Fields): Promise<Response> {
   return fetchFrom(at, `/.sallyport/${page}`, headers, { method: 'POST', body: new URLSearchParams(form) })

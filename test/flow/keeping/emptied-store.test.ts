@@ -7,6 +7,7 @@ import { eventually, type Gate, PORTAL, startGate } from '../../kit/gate.ts'
 import { needs } from '../../kit/needs.ts'
 import { untilTheEnd } from '../../kit/opened.ts'
 import { startValkey, type Valkey } from '../../kit/programs/valkey.ts'
+import { type Fields, statusOf } from '../../kit/requests.ts'
 import { shared } from '../../kit/sessions/shared.ts'
 import { openWire, type Wire } from '../../kit/wire/wire.ts'
 
@@ -36,10 +37,8 @@ async function twoNodes(act: (nodes: readonly [Gate, Gate], db: number) => Promi
   await act([one, other], db)
 }
 
-async function status({ port }: Gate, fields: Readonly<Record<string, string>>): Promise<number> {
-  const headers = { host: HOST, accept: 'application/json', ...fields }
-  return (await fetch(`http://127.0.0.1:${port}/`, { headers, redirect: 'manual' })).status
-}
+const status = (gate: Gate, fields: Fields) =>
+  statusOf(gate, '/', { host: HOST, accept: 'application/json', ...fields })
 
 /** An event stream and a WebSocket of somebody who is signed in. */
 async function openBoth({ port }: Gate, cookie: string): Promise<readonly [Wire, Wire]> {

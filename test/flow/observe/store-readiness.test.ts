@@ -13,6 +13,7 @@ import { compiledBinary } from '../../kit/programs/binary.ts'
 import { freePort, startChild } from '../../kit/programs/child.ts'
 import { mountSmall } from '../../kit/programs/mount.ts'
 import { startValkey } from '../../kit/programs/valkey.ts'
+import { statusOf } from '../../kit/requests.ts'
 import { shared } from '../../kit/sessions/shared.ts'
 import { routeSaying } from '../../kit/toml.ts'
 
@@ -36,10 +37,8 @@ async function becomes(gate: Pick<Gate, 'adminPort'>, verdict: Verdict): Promise
   await eventually(isIt, JSON.stringify(verdict)).catch(() => expect(last).toEqual(verdict))
 }
 
-async function statusOf(gate: Gate, cookie: string): Promise<number> {
-  const headers = { host: 'app.example', cookie, accept: 'application/json' }
-  return (await fetch(`http://127.0.0.1:${gate.port}/`, { headers, redirect: 'manual' })).status
-}
+const statusFor = (gate: Gate, cookie: string) =>
+  statusOf(gate, '/', { host: 'app.example', cookie, accept: 'application/json' })
 
 /** Whether root may not write to files either, whoever has them open. */
 function setFrozen(isFrozen: boolean, ...files: readonly string[]): boolean {
@@ -83,11 +82,11 @@ describe('a gate is not ready, and heals, while its SQLite store', () => {
     await using gate = await startGate(TOML)
     await becomes(gate, READY)
     const { cookie } = await gate.signIn('app.example')
-    expect(await statusOf(gate, cookie)).toBe(200)
+    expect(await statusFor(gate, cookie)).toBe(200)
     const other = new Database(join(gate.folder, 'sallyport.db'))
     other.run('BEGIN EXCLUSIVE')
     await becomes(gate, [503, 'session store: it takes no writes in time'])
-    expect(await statusOf(gate, cookie)).toBe(200)
+    expect(await statusFor(gate, cookie)).toBe(200)
     other.run('ROLLBACK')
     other.close()
     await becomes(gate, READY)
@@ -118,12 +117,12 @@ describe('a gate is not ready, and heals, while its SQLite store', () => {
       await using gate = await startGate(TOML, shared(database))
       await becomes(gate, READY)
       const { cookie } = await gate.signIn('app.example')
-      expect(await statusOf(gate, cookie)).toBe(200)
+      expect(await statusFor(gate, cookie)).toBe(200)
       const files = ['', '-wal'].map(suffix => database + suffix)
       expect(setFrozen(true, ...files)).toBe(true)
       try {
         await becomes(gate, [503, 'session store: its disk takes no writes'])
-        expect(await statusOf(gate, cookie)).toBe(200)
+        expect(await statusFor(gate, cookie)).toBe(200)
       } finally {
         expect(setFrozen(false, ...files)).toBe(true)
       }

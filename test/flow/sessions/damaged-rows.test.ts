@@ -9,15 +9,13 @@ import { quietPorts } from '../../kit/clock.ts'
 import { runOn } from '../../kit/commands.ts'
 import { type Gate, PORTAL, startGate } from '../../kit/gate.ts'
 import { commandPorts, runIn } from '../../kit/io.ts'
+import { statusOf } from '../../kit/requests.ts'
 import { routeSaying } from '../../kit/toml.ts'
 
 const HOST = 'app.example'
 const TOML = PORTAL + routeSaying('here', HOST, 'portal = "home"\nallow = ["user"]')
 
-async function status({ port }: Gate, cookie: string): Promise<number> {
-  const headers = { host: HOST, cookie, accept: 'application/json' }
-  return (await fetch(`http://127.0.0.1:${port}/`, { headers, redirect: 'manual' })).status
-}
+const status = (gate: Gate, cookie: string) => statusOf(gate, '/', { host: HOST, cookie, accept: 'application/json' })
 
 test('a row that cannot be read is an error for its person alone, told once, until it is ended', async () => {
   await using gate = await startGate(TOML)

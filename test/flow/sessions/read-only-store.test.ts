@@ -4,6 +4,7 @@ import { eventually, type Gate, PORTAL, startGate } from '../../kit/gate.ts'
 import { needs } from '../../kit/needs.ts'
 import { untilTheEnd } from '../../kit/opened.ts'
 import { startValkey, type Valkey } from '../../kit/programs/valkey.ts'
+import { signOutOf, statusOf } from '../../kit/requests.ts'
 import { shared } from '../../kit/sessions/shared.ts'
 
 const { test } = needs('valkey-server')
@@ -31,16 +32,9 @@ function startNode(valkey: Valkey): Promise<Gate> {
   return startGate(TOML, { ...options, sessions: `${options.sessions}\ncache = ${CACHE}` })
 }
 
-async function status({ port }: Gate, cookie: string): Promise<number> {
-  const headers = { host: HOST, cookie, accept: 'application/json' }
-  return (await fetch(`http://127.0.0.1:${port}/`, { headers, redirect: 'manual' })).status
-}
+const status = (gate: Gate, cookie: string) => statusOf(gate, '/', { host: HOST, cookie, accept: 'application/json' })
 
-async function signOut({ port }: Gate, cookie: string): Promise<number> {
-  const headers = { host: HOST, cookie, origin: `http://${HOST}`, 'sec-fetch-site': 'same-origin' }
-  const init: RequestInit = { method: 'POST', headers, redirect: 'manual' }
-  return (await fetch(`http://127.0.0.1:${port}/.sallyport/logout`, init)).status
-}
+const signOut = (gate: Gate, cookie: string) => signOutOf(gate, HOST, cookie)
 
 const HELD_BACK = {
   signOut: 503,

@@ -9,6 +9,7 @@ import { untilTheEnd } from '../../kit/opened.ts'
 import { startCluster } from '../../kit/programs/cluster.ts'
 import type { Valkey } from '../../kit/programs/valkey.ts'
 import { startProviderFor } from '../../kit/provider/provider.ts'
+import { signOutOf, statusOf } from '../../kit/requests.ts'
 import { shared } from '../../kit/sessions/shared.ts'
 import { providerTable } from '../../kit/toml.ts'
 
@@ -36,16 +37,9 @@ portal = "home"
 allow = ["user"]
 `
 
-async function status(gate: Gate, cookie: string): Promise<number> {
-  const headers = { host: HOST, cookie, accept: 'application/json' }
-  return (await fetch(`http://127.0.0.1:${gate.port}/`, { headers, redirect: 'manual' })).status
-}
+const status = (gate: Gate, cookie: string) => statusOf(gate, '/', { host: HOST, cookie, accept: 'application/json' })
 
-async function signOut(gate: Gate, cookie: string): Promise<number> {
-  const headers = { host: HOST, cookie, origin: `http://${HOST}`, 'sec-fetch-site': 'same-origin' }
-  const address = `http://127.0.0.1:${gate.port}/.sallyport/logout`
-  return (await fetch(address, { method: 'POST', headers, redirect: 'manual' })).status
-}
+const signOut = (gate: Gate, cookie: string) => signOutOf(gate, HOST, cookie)
 
 test('over a cluster: a node is lost, and nobody who is known or new notices; a sign-out counts at the other gate', async () => {
   await using cluster = await startCluster()

@@ -9,6 +9,7 @@ import { untilTheEnd } from '../../kit/opened.ts'
 import { FROM_SOURCE, freePort, startChild } from '../../kit/programs/child.ts'
 import { startValkey, type Valkey } from '../../kit/programs/valkey.ts'
 import { startProviderFor } from '../../kit/provider/provider.ts'
+import { signOutOf, statusOf } from '../../kit/requests.ts'
 import { SESSION_KEY, shared } from '../../kit/sessions/shared.ts'
 import { providerTable } from '../../kit/toml.ts'
 
@@ -35,19 +36,8 @@ function startNode(valkey: Valkey, toml: string): Promise<Gate> {
   return startGate(toml, shared(valkey.url()))
 }
 
-async function status(gate: Gate, host: string, cookie = '', path = '/'): Promise<number> {
-  const headers = { host, cookie, accept: 'application/json' }
-  return (await fetch(`http://127.0.0.1:${gate.port}${path}`, { headers, redirect: 'manual' })).status
-}
-
-async function signOut(gate: Gate, host: string, cookie: string): Promise<number> {
-  const answer = await fetch(`http://127.0.0.1:${gate.port}/.sallyport/logout`, {
-    method: 'POST',
-    headers: { host, cookie, origin: `http://${host}`, 'sec-fetch-site': 'same-origin' },
-    redirect: 'manual',
-  })
-  return answer.status
-}
+const status = (gate: Gate, host: string, cookie = '', path = '/') =>
+  statusOf(gate, path, { host, cookie, accept: 'application/json' })
 
 test.each([
   ['of one clock', 0],
@@ -98,7 +88,7 @@ test('a sign-out on one node is denied on the other within a second', async () =
   for (let round = 0; round < 5; round++) {
     const { cookie } = await one.signIn('app.example', { sub: 'ada' })
     expect([await status(one, 'app.example', cookie), await status(other, 'app.example', cookie)]).toEqual([200, 200])
-    expect(await signOut(one, 'app.example', cookie)).toBe(303)
+    expect(await signOutOf(one, 'app.example', cookie)).toBe(303)
     expect(await status(one, 'app.example', cookie)).toBe(401)
     await eventually(async () => (await status(other, 'app.example', cookie)) === 401, 'the other denies it')
   }
@@ -123,7 +113,7 @@ describe('while the server is away', () => {
       expect(await status(gate, 'app.example', unknown.cookie)).toBe(200)
       expect(await status(gate, 'app.example', known.cookie)).toBe(200)
     }
-    expect(await signOut(gate, 'app.example', known.cookie)).toBe(303)
+    expect(await signOutOf(gate, 'app.example', known.cookie)).toBe(303)
     expect(await status(gate, 'app.example', known.cookie)).toBe(401)
     // Told once for each time, whatever was tried meanwhile.
     expect(gate.told(AWAY)).toHaveLength(2)

@@ -15,6 +15,7 @@ import { untilTheEnd } from '../../kit/opened.ts'
 import { startRelay } from '../../kit/programs/failover.ts'
 import { PRIMARY, startSentinels } from '../../kit/programs/sentinels.ts'
 import { startProviderFor } from '../../kit/provider/provider.ts'
+import { signOutOf, statusOf } from '../../kit/requests.ts'
 import { redisAt, shared } from '../../kit/sessions/shared.ts'
 import { providerTable } from '../../kit/toml.ts'
 
@@ -50,10 +51,8 @@ portal = "home"
 allow = ["user"]
 `
 
-async function status({ port }: Gate, { cookie }: Pick<Person, 'cookie'>): Promise<number> {
-  const headers = { host: HOST, cookie, accept: 'application/json' }
-  return (await fetch(`http://127.0.0.1:${port}/`, { headers, redirect: 'manual' })).status
-}
+const status = (gate: Gate, { cookie }: Pick<Person, 'cookie'>) =>
+  statusOf(gate, '/', { host: HOST, cookie, accept: 'application/json' })
 
 function statuses(gates: readonly Gate[], person: Person): Promise<readonly number[]> {
   return Promise.all(gates.map(gate => status(gate, person)))
@@ -65,16 +64,7 @@ interface Person {
   readonly atPortal: string
 }
 
-async function signOut({ port }: Gate, { atPortal }: Person): Promise<number> {
-  const headers = {
-    host: PORTAL_HOST,
-    cookie: atPortal,
-    origin: `http://${PORTAL_HOST}`,
-    'sec-fetch-site': 'same-origin',
-  }
-  const init: RequestInit = { method: 'POST', headers, redirect: 'manual' }
-  return (await fetch(`http://127.0.0.1:${port}/.sallyport/logout`, init)).status
-}
+const signOut = (gate: Gate, { atPortal }: Person) => signOutOf(gate, PORTAL_HOST, atPortal)
 
 async function untilAll(gates: readonly Gate[], person: Person, code: number): Promise<void> {
   await eventually(async () => (await statuses(gates, person)).every(one => one === code), `every gate says ${code}`)
