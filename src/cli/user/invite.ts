@@ -19,7 +19,7 @@ export interface InviteWish {
 }
 
 /** A portal where somebody of this name could have a passkey. */
-interface Place {
+interface InvitePortal {
   readonly portal: PortalConfig
   readonly provider: ProviderConfig
   readonly person: FilePerson
@@ -28,7 +28,7 @@ interface Place {
 /** Prints the link, this once; answers the exit code. It works at once on a running server. */
 export function runInvite({ name, portal, config: file }: InviteWish, io: Io, ports: StorePorts): Promise<number> {
   return withSessions(file, io, ports, async (config, sessions, { audit }) => {
-    const found = placeFor(config, name, portal)
+    const found = portalFor(config, name, portal)
     if (typeof found === 'string') {
       io.stderr(`${found}\n`)
       return EXIT.failed
@@ -56,10 +56,10 @@ export function runInvite({ name, portal, config: file }: InviteWish, io: Io, po
 }
 
 /** Where somebody is invited to; text: why nowhere. */
-function placeFor(config: Config, name: string, wanted: string | null): Place | string {
+function portalFor(config: Config, name: string, wanted: string | null): InvitePortal | string {
   if (wanted !== null && !config.portals.has(wanted)) return `the file has no portal ${wanted}`
   const places = [...config.portals.values()].flatMap(portal =>
-    portal.providers.flatMap((own): readonly Place[] => {
+    portal.providers.flatMap((own): readonly InvitePortal[] => {
       const provider = config.providers.get(own)
       const person = provider === undefined ? null : personOf(provider, name)
       return provider === undefined || person === null ? [] : [{ portal, provider, person }]

@@ -26,7 +26,7 @@ import { PUT, SWAP, TAKE } from './scripts/records.ts'
 type Cell = readonly [key: string, field: string]
 
 /** What leads to a record of any kind; empty texts for what does not count for it. */
-interface Place {
+interface RecordAddress {
   readonly id: string
   readonly hash: string
   readonly directory: string
@@ -36,11 +36,11 @@ interface Place {
 interface Form<R> {
   /** A hash from the id of each to the hash of its secret, by which alone it is found. */
   readonly index?: string
-  cells(place: Place): readonly Cell[]
+  cells(place: RecordAddress): readonly Cell[]
   /** What is in each of them; null: nothing. */
   pack(record: R): readonly (string | null)[]
   /** The record in them; null where it is not whole. */
-  unpack(values: readonly (string | null | undefined)[], place: Place): R | null
+  unpack(values: readonly (string | null | undefined)[], place: RecordAddress): R | null
 }
 
 const ISSUED = ['id', 'hash', 'portal', 'grant'] as const
@@ -132,7 +132,7 @@ export function recordsOver(
   endings: Endings,
   ttlOf: (expiresAtMs: number) => number,
 ): RecordStore & DerivedCalls {
-  async function read<K extends RecordName>(kind: K, key: Partial<Place>): Promise<Read<Records[K]>> {
+  async function read<K extends RecordName>(kind: K, key: Partial<RecordAddress>): Promise<Read<Records[K]>> {
     const { index, cells: cellsOf, unpack }: Form<Records[K]> = FORMS[kind]
     const place = { id: '', hash: '', directory: '', ...key }
     const { prefix, send } = partitions.of(KINDS[kind].partition(place.id))
