@@ -60,8 +60,14 @@ export function createChangeFeed(where: EndedWhere, endings: Endings, listener: 
     // A read right after the start waits for the greeting, which finds the position to begin at.
     if (!hasBegun) await send('PING', [])
     if (isOwing) void settle(send)
-    for (let from = position; ; ) {
+    let begun = position
+    for (let from = begun; ; ) {
       const rows = await send('XRANGE', [changes, from, '+', 'COUNT', `${BATCH + 1}`])
+      // Asked once more on a new connection, whose server may lack what was read from: its greeting has found where to go on.
+      if (position !== begun) {
+        begun = from = position
+        continue
+      }
       const [last, ...fresh] = Array.isArray(rows) ? rows : []
       if (last === undefined || String(last[0]) !== from) {
         const again = await repeat(send)

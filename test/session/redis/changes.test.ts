@@ -1,0 +1,36 @@
+/** The stream of changes, where the server becomes another one. */
+
+import { expect, test } from 'bun:test'
+import { createChangeFeed } from '../../../src/session/redis/changes.ts'
+import type { RedisLink } from '../../../src/session/redis/connection.ts'
+import { createEndings } from '../../../src/session/redis/endings.ts'
+
+/** A stream with an update for each of these subjects, at 1-0, 2-0 and so on. */
+function serverWith(...subjects: readonly string[]): RedisLink['send'] {
+  const rows = subjects.map((subject, index) => [`${index + 1}-0`, ['updated', subject]] as const)
+  return async (command, [, from = '']) => {
+    if (command === 'XRANGE') return rows.filter(([id]) => id >= from)
+    if (command === 'XREVRANGE') return rows.filter(([id]) => from === '+' || id <= from).slice(-1)
+    throw new TypeError(`nobody asks for ${command}`)
+  }
+}
+
+test('a failover while changes are read has what was lost read again, and nothing else', async () => {
+  const told: string[] = []
+  const feed = createChangeFeed({ prefix: '', count: 1, has: () => true }, createEndings({ now: () => 0 }), {
+    onLost: () => told.push('lost'),
+    onBehind: (_again, heardMs, keptMs) => told.push(`behind: ${heardMs}, ${keptMs}`),
+  })
+  const primary = serverWith('ada', 'bob')
+  await feed.greet(serverWith('ada'))
+  expect((await feed.since(primary)).updated).toEqual(['bob'])
+  const replica = serverWith('ada')
+  // The question goes to the server that is there once the new connection has been greeted.
+  const across: RedisLink['send'] = async (...question) => {
+    await feed.greet(replica)
+    return replica(...question)
+  }
+  const { updated, isIncomplete = false } = await feed.since(across)
+  expect([isIncomplete, updated.filter(id => id.endsWith('bob')).length, told]).toEqual([false, 2, ['behind: 2, 1']])
+  expect(await feed.since(replica)).toEqual({ removed: [], updated: [] })
+})
