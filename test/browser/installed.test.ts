@@ -1,5 +1,5 @@
 import { expect, setDefaultTimeout } from 'bun:test'
-import type { Page } from 'playwright-core'
+import { errors, type Page } from 'playwright-core'
 import { startApp } from '../kit/applications/app.ts'
 import { installedApp } from '../kit/applications/installed-app.ts'
 import { openChromium, type WatchedContext, watchedContext } from '../kit/browser/chromium.ts'
@@ -62,7 +62,11 @@ const shown = (page: Page): Promise<unknown> => page.evaluate(`document.querySel
 const forgetAtProvider = ({ context }: WatchedContext) => context.clearCookies({ domain: 'localhost' })
 
 /** Reloads a window; one that is led on already, since its browser has looked for a newer worker by then, goes there. */
-const reload = (page: Page): Promise<unknown> => page.reload({ waitUntil: 'commit' }).catch(() => null)
+const reload = (page: Page): Promise<unknown> =>
+  page.reload({ waitUntil: 'commit' }).catch((error: unknown) => {
+    // A reload that gets no answer is no such case, and the wait after it would not say so.
+    if (error instanceof errors.TimeoutError) throw error
+  })
 
 const ENDS: readonly [string, (person: WatchedContext) => Promise<void>][] = [
   [
