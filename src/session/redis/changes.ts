@@ -51,6 +51,8 @@ export function createChangeFeed(where: EndedWhere, endings: Endings, listener: 
   /** What has ended is not known to have ended on the server that answers now: it could only be read. */
   let isOwing = false
   let isSettling = false
+  /** How many have ended again of which nothing was told: by a connection that was lost before that. */
+  let untold = 0
   let hearing: Promise<StoredChanges> | null = null
 
   async function hear(send: RedisLink['send']): Promise<StoredChanges> {
@@ -74,6 +76,7 @@ export function createChangeFeed(where: EndedWhere, endings: Endings, listener: 
         position = await newest(send, changes)
         heard.beginAt(position)
         isToReadAgain = []
+        untold = 0
         listener.onLost(again)
         return { removed: [], updated: [], isIncomplete: true }
       }
@@ -110,14 +113,21 @@ export function createChangeFeed(where: EndedWhere, endings: Endings, listener: 
    * ended sessions that it reads there (`Endings.hasEnded`).
    */
   async function repeat(send: RedisLink['send']): Promise<EndedAgain> {
+    let { sinceMs } = endings
     try {
       const again = await endings.repeat(send, where)
       isOwing = false
-      return again
+      sinceMs = again.sinceMs
+      untold += again.number
     } catch {
       isOwing = true
-      return { number: 0, sinceMs: endings.sinceMs }
     }
+    return { number: untold, sinceMs }
+  }
+
+  function tellBehind(...behind: Parameters<FeedListener['onBehind']>): void {
+    untold = 0
+    listener.onBehind(...behind)
   }
 
   /**
@@ -133,7 +143,7 @@ export function createChangeFeed(where: EndedWhere, endings: Endings, listener: 
     const lost = kept === null ? null : heard.after(kept)
     if (kept !== null && lost !== null) {
       isToReadAgain = [...isToReadAgain, ...lost]
-      if (kept !== position || again.number > 0) listener.onBehind(again, heardMs, timeOf(kept))
+      if (kept !== position || again.number > 0) tellBehind(again, heardMs, timeOf(kept))
       position = kept
       return
     }
@@ -142,7 +152,7 @@ export function createChangeFeed(where: EndedWhere, endings: Endings, listener: 
     const last = await newest(send, changes)
     // Where all that is left is later, the position may have been trimmed while this process was away; else it was lost.
     const isLost = kept !== null || timeOf(last) - heardMs < CHANGES_KEPT_MS / 2
-    if (isLost || again.number > 0) listener.onBehind(again, heardMs, kept === null ? 0 : timeOf(kept))
+    if (isLost || again.number > 0) tellBehind(again, heardMs, kept === null ? 0 : timeOf(kept))
     position = last
     heard.beginAt(last)
   }
@@ -152,7 +162,7 @@ export function createChangeFeed(where: EndedWhere, endings: Endings, listener: 
     isSettling = true
     const again = await repeat(send)
     isSettling = false
-    if (again.number > 0) listener.onBehind(again, timeOf(position), timeOf(position))
+    if (again.number > 0) tellBehind(again, timeOf(position), timeOf(position))
   }
 
   return {

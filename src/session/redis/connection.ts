@@ -39,7 +39,8 @@ export interface LinkOptions extends LinePairOptions {
   readonly log: Ports['log']
   /** Called once a new connection serves. */
   readonly onConnected?: () => void
-  readonly replyMs?: number
+  /** How long a reply or a connection may take; two seconds when absent. */
+  readonly replyMs?: number | undefined
 }
 
 /** What keys begin with on one server; 1 is the layout. Two installations on a server have different names. */
@@ -145,7 +146,8 @@ class Connection {
       return await this.#pairs.sendBy(current, command, args)
     } catch (error) {
       if (error instanceof NoReply && isRead(command)) this.#lose(current, error)
-      if (isReplica(error)) void this.#lookElsewhere()
+      // One that has been left by now says so late, and is no reason to leave the one after it.
+      if (isReplica(error) && this.lines === current) void this.#lookElsewhere()
       if (!(error instanceof NotPrimary)) throw error
       // It was not sent.
       await within(this.#lookElsewhere(), this.#replyMs).catch(() => undefined)

@@ -4,7 +4,7 @@ import type { RedisNode } from '../../config/values/redis-address.ts'
 import type { Whereabouts } from './primary.ts'
 import { type Line, type LineOptions, NoReply, openLine, within } from './server-connection.ts'
 
-const CONNECT_MS = 2000
+const ROLE_MS = 2000
 
 /** Sends a command and its arguments; resolves with the reply (`Line.send`). */
 export type Send = (command: string, args: readonly string[]) => Promise<unknown>
@@ -53,13 +53,13 @@ export interface LinePairs {
   sendBy(pair: LinePair, command: string, args: readonly string[]): Promise<unknown>
 }
 
-/** No connection is open yet. `replyMs`: a reply that takes longer does not come. */
+/** No connection is open yet. `replyMs`: a reply or a connection that takes longer does not come. */
 export function createLinePairs({ whereabouts, prefix, line, greet }: LinePairOptions, replyMs: number): LinePairs {
   /** Changes nothing, and is refused where nothing may be changed: whether a server takes writes. */
   const tryWriting = ['PEXPIRE', [`${prefix}nothing`, '1']] as const
 
   function open(node: RedisNode): Promise<Line> {
-    return openLine(node, { ...line, limitMs: CONNECT_MS })
+    return openLine(node, { ...line, limitMs: replyMs })
   }
 
   async function openWrites(node: RedisNode): Promise<Line> {
@@ -116,7 +116,7 @@ export function createLinePairs({ whereabouts, prefix, line, greet }: LinePairOp
   async function sendBy(by: LinePair, command: string, args: readonly string[]): Promise<unknown> {
     if (isRead(command)) return within(by.reads.send(command, args), replyMs)
     const asked = by.writes
-    const writes = await within(asked, CONNECT_MS).catch(error => {
+    const writes = await within(asked, replyMs).catch(error => {
       renewWrites(by, asked)
       throw error
     })
@@ -144,7 +144,7 @@ export function createLinePairs({ whereabouts, prefix, line, greet }: LinePairOp
 
 /** What a server says of itself: only a primary is written to. */
 async function isPrimary(line: Line): Promise<boolean> {
-  const role = await within(line.send('ROLE', []), CONNECT_MS)
+  const role = await within(line.send('ROLE', []), ROLE_MS)
   return Array.isArray(role) && role[0] === 'master'
 }
 

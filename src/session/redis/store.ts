@@ -29,6 +29,7 @@ export interface RedisListener {
   readonly onLost?: (store: SessionStore) => void
   /** There is a new connection, which may lead to another server than the one before. */
   readonly onConnected?: (store: SessionStore) => void
+  readonly replyMs?: LinkOptions['replyMs']
 }
 
 /** The server keeps everything this much longer than it is used, so that nodes with different clocks agree. */
@@ -63,7 +64,7 @@ function behindFacts({ number, sinceMs }: EndedAgain, heardMs: number, keptMs: n
 export function openRedisStore(
   address: RedisPlace,
   ports: Pick<Ports, 'now' | 'tick' | 'log'>,
-  { onLost, onConnected }: RedisListener = {},
+  { onLost, onConnected, replyMs }: RedisListener = {},
 ): SessionStore {
   const { log } = ports
   const shownAs = { store: address.shownAs }
@@ -83,7 +84,13 @@ export function openRedisStore(
     })
   })
   const greet = async (index: number, send: RedisLink['send']) => feeds[index]?.greet(send)
-  const partitions = openPartitions(address, { log, clock: ports, greet, onConnected: () => onConnected?.(store) })
+  const partitions = openPartitions(address, {
+    log,
+    clock: ports,
+    greet,
+    onConnected: () => onConnected?.(store),
+    replyMs,
+  })
   const global = partitions.of('global')
   const lastsOf = (expiresAtMs: number) => Math.round(Math.max(0, expiresAtMs - ports.now()))
   const ttlOf = (expiresAtMs: number) => lastsOf(expiresAtMs) + GRACE_MS
@@ -135,6 +142,7 @@ interface Opening {
   /** What to ask first in a partition on each new connection. */
   greet(index: number, send: RedisLink['send']): Promise<void>
   onConnected(): void
+  readonly replyMs: LinkOptions['replyMs']
 }
 
 /** The way to where things are kept. Pairs with `close`. */
@@ -144,10 +152,11 @@ function openPartitions(address: RedisPlace, opening: Opening): RedisPartitions 
   const line = { login, database, tls: isTls ? (tls ?? { ca: null, own: null }) : null }
   if (address.topology === 'cluster')
     return openCluster({ ...opening, ...byLines(prefix, line), seeds: nodes.filter(hasPort), shownAs, prefix })
-  const { log, clock, greet, onConnected } = opening
+  const { log, clock, greet, onConnected, replyMs } = opening
   const whereabouts =
     sentinel === null ? listedServers(nodes) : namedBySentinels({ ...sentinel, nodes, tls: line.tls }, clock)
-  const link = openRedisLink({ whereabouts, prefix, line, shownAs, log, greet: send => greet(0, send), onConnected })
+  const options = { whereabouts, prefix, line, shownAs, log, onConnected, replyMs }
+  const link = openRedisLink({ ...options, greet: send => greet(0, send) })
   return { ...onePartition(link), close: () => link.close() }
 }
 

@@ -23,10 +23,13 @@ interface Node {
   told(words: string): readonly Facts[]
 }
 
+/** A server that has had no turn for two seconds, on a machine with much to do, is not the one that is away here. */
+const PATIENT_MS = 30_000
+
 /** Two processes on a pair of servers. Neither asks for changes by itself. */
 async function withNodes(act: (pair: FailoverPair, one: Node, other: Node) => Promise<void>): Promise<void> {
   await using pair = await startPair()
-  const [one, other] = [openNode(pair.url()), openNode(pair.url())]
+  const [one, other] = [openNode(pair.url(), PATIENT_MS), openNode(pair.url(), PATIENT_MS)]
   try {
     await act(pair, one, other)
   } finally {
@@ -35,12 +38,12 @@ async function withNodes(act: (pair: FailoverPair, one: Node, other: Node) => Pr
   }
 }
 
-function openNode(url: string): Node {
+function openNode(url: string, replyMs?: number): Node {
   const lines: (readonly [string, Facts])[] = []
   const tell = (message: string, facts: Facts = {}) => void lines.push([message, facts])
   const log = { debug: tell, info: tell, warn: tell, error: tell }
   return {
-    store: named(openRedisStore(redisAt(url, 'redis://pair'), { now: Date.now, log })),
+    store: named(openRedisStore(redisAt(url, 'redis://pair'), { now: Date.now, log }, { replyMs })),
     told: words => lines.filter(([message]) => message.includes(words)).map(([, facts]) => facts),
   }
 }
@@ -48,6 +51,19 @@ function openNode(url: string): Node {
 async function failOver(pair: FailoverPair, nodes: readonly Node[], first?: () => Promise<void>): Promise<void> {
   await pair.failOver(first)
   await eventually(() => nodes.every(node => node.told(BACK).length === 1), 'every process is back')
+}
+
+/**
+ * Waits until a process has ended this much again: at once by its new connection or, where that was lost again and the next could only be
+ * read by, with its next look.
+ */
+async function hasEndedAgain({ store, told }: Node, number: number): Promise<void> {
+  const sum = () => told(BEHIND).reduce((all, facts) => all + Number(facts.ended_again), 0)
+  await eventually(async () => {
+    await store.changesSince()
+    return sum() >= number
+  }, `${number} are ended again`)
+  expect(sum()).toBe(number)
 }
 
 async function insert(store: SessionStore, id: string): Promise<void> {
@@ -78,12 +94,13 @@ test(
       await one.store.remove('a')
       expect([await one.store.removeToken('api-t'), await one.store.removeLink('link-l')]).toEqual([true, true])
       await failOver(pair, [one, other])
+      await hasEndedAgain(one, 3)
       for (const { store } of [one, other]) {
         expect([await store.findById('a'), await store.findByHash('hash-of-a')]).toEqual([null, null])
         expect([await store.findToken('ht'), await store.findLink('hl')]).toEqual([null, null])
         expect((await store.findById('b'))?.id).toBe('b')
       }
-      expect(one.told(BEHIND)).toMatchObject([{ store: 'redis://pair', ended_again: 3 }])
+      expect(one.told(BEHIND)[0]).toMatchObject({ store: 'redis://pair' })
       // The other has lost nothing that it had heard, and hears of the three.
       expect(other.told(BEHIND)).toEqual([])
       expect((await other.store.changesSince()).removed).toEqual(['a', 'api-t', 'link-l'])
@@ -107,19 +124,19 @@ test(
       expect(new Set((await other.store.changesSince()).updated).size).toBe(3)
       await one.store.close()
       await failOver(pair, [other], async () => {
-        const late = openNode(pair.replica.url())
+        const late = openNode(pair.replica.url(), PATIENT_MS)
         await late.store.noteOwners(
           new Map([['person:back', { ...note, standing: 'good', atMs: 200, identity: '{"n":1}' }]]),
         )
         await late.store.close()
       })
+      await hasEndedAgain(other, 1)
       const standing = async (id: string) => (await other.store.findOwner(id))?.standing
       expect(await Promise.all(['person:out', 'person:back', 'person:forgiven'].map(standing))).toEqual([
         'revoked',
         'good',
         'good',
       ])
-      expect(other.told(BEHIND)).toMatchObject([{ ended_again: 1 }])
     }),
   300_000,
 )
@@ -138,16 +155,16 @@ test(
       await change(one, 'account:dropped', '')
       await change(one, 'account:later', 'new')
       await failOver(pair, [one, other], async () => {
-        const late = openNode(pair.replica.url())
+        const late = openNode(pair.replica.url(), PATIENT_MS)
         await change(late, 'account:later', 'newer')
         await change(late, 'account:later', 'newest')
         await late.store.close()
       })
+      await hasEndedAgain(one, 2)
       for (const { store } of [one, other]) {
         const found = await Promise.all(ids.map(async id => (await store.findRecord('account', { id }))?.value))
         expect(found).toEqual(['new', '', 'newest', 'old'])
       }
-      expect(one.told(BEHIND)).toMatchObject([{ ended_again: 2 }])
       expect(new Set((await other.store.changesSince()).updated)).toEqual(new Set(ids.slice(0, 3)))
       // What comes after goes on from there.
       await change(other, 'account:mine', 'after')
@@ -189,7 +206,7 @@ test(
       await pair.lag()
       await insert(one.store, 'lost')
       // It starts after what is left was written: what ended in between is known to nobody.
-      const late = openNode(pair.url())
+      const late = openNode(pair.url(), PATIENT_MS)
       try {
         await late.store.changesSince()
         await one.store.changesSince()
@@ -250,7 +267,7 @@ test(
       await Promise.all([one, other].map(({ store }) => store.changesSince()))
       expect(await pair.primary.ask(0, 'DEL', CHANGES)).not.toBe('')
       await pair.primary.ask(0, 'XADD', CHANGES, '1000-0', 'made', 'x')
-      const old = openNode(pair.url())
+      const old = openNode(pair.url(), PATIENT_MS)
       try {
         expect(await old.store.changesSince()).toEqual({ removed: [], updated: [] })
         await insert(one.store, 'a')
@@ -375,4 +392,4 @@ test('a process has two connections to its server, whatever became of those befo
 
   await store.close()
   await comesTo([0, 0])
-}, 60_000)
+}, 300_000)
