@@ -100,6 +100,23 @@ test('right passwords that come at once, at more workers than may be wrong, are 
   expect([howMany(wrong, 'access.password'), howMany(wrong, 'limit.rate')]).toEqual([10, 2])
 })
 
+test('a user stays known at a network for ninety days from a right password, and no longer', async () => {
+  const { ports, sessions, clock } = shared()
+  let key = ''
+  const putOneTime: typeof sessions.putOneTime = (...asked) => {
+    key = asked[1]
+    return sessions.putOneTime(...asked)
+  }
+  const guesses = createGuesses(ports, { ...sessions, putOneTime })
+  const guess = await guesses.begin(ATTEMPT)
+  await guess.takeBack()
+  guess.leave()
+  clock.advance(90 * 24 * 60 * 60_000 - 1)
+  expect(await sessions.peekOnce('known', key)).not.toBeNull()
+  clock.advance(2)
+  expect(await sessions.peekOnce('known', key)).toBeNull()
+})
+
 test('right passwords of a crowd wait for each other, however slowly this worker hashes them', async () => {
   const { ports, sessions, state } = shared()
   const guesses = createGuesses(ports, sessions)
