@@ -52,7 +52,7 @@ export function prepareAnswer(
   checkStatus(status, id, origin)
   if (mayRefuse(status)) origin.refusedMs = tools.ports.now()
   const fields = cleanResponseFields(headers, isPrivate ? route.privateBounds : route.bounds, asked, origin.address)
-  if (noteCookies !== null && headers.has('set-cookie')) noteCookies(headers, target)
+  if (noteCookies !== null && fields['set-cookie'] !== undefined) noteCookies(headers, target)
   const length = settleLength(headers, fields['content-length'])
   const type = fields['content-type'] ?? null
   const count = tools.meter === null ? null : tools.meter.sent(id, status)
@@ -60,10 +60,10 @@ export function prepareAnswer(
   const isEvents = isEventStream(type) && response.body !== null
   // Of unknown length: most are short, and what turns out to be long is noted then.
   if (!isEvents && tools.flows.lengths.isAwaited && (length === null || length <= MAX_WHOLE_BYTES)) {
-    tools.flows.lengths.note(addressOf(asked, origin), false)
+    tools.flows.lengths.note(addressOf(asked), false)
   }
   const isBodied = hasBody(target.method, status)
-  const here = isEvents ? null : isBodied ? bytesHere(response, length, origin.base.length + asked.path.length) : 0
+  const here = isEvents ? null : isBodied ? bytesHere(response, length, asked.address.length) : 0
   // What is handed on whole cannot be taken back.
   if (here === null || (here > SMALL_BYTES && !isLocalSocket(front) && !tools.flows.hasRoom(here))) {
     const going = { response, length, type, count, asked, tools, origin, life }
@@ -122,7 +122,7 @@ function sendEvents(going: Going, body: ReadableStream<Uint8Array>): Response {
 
 /** A body of which not all is here. */
 function goOn(going: Going): MaybePromise<Response> {
-  const { response, length, type, count, asked, tools, origin, life } = going
+  const { response, length, type, count, asked, tools, life } = going
   const { front, connection, target, delivery } = asked
   if (!isLocalSocket(front)) life.onOpen()
   else if (!life.isHeld) tools.clientIdle.hold(front, connection)
@@ -134,7 +134,7 @@ function goOn(going: Going): MaybePromise<Response> {
       method: target.method,
       type,
       length,
-      address: origin.base.length + asked.path.length,
+      address: asked.address.length,
       asker: askerOf(asked),
       isGoingOn: true,
       pace(body) {
@@ -162,7 +162,7 @@ function pace(going: Going, body: ReadableStream<Uint8Array>, onEnd: () => void)
   const { front, connection, client, sent, delivery } = asked
   const { id } = asked.route.config
   const begun = begin(body, id, origin)
-  const noteLong = () => tools.flows.lengths.note(addressOf(asked, origin), true)
+  const noteLong = () => tools.flows.lengths.note(addressOf(asked), true)
   if (length !== null && length > MAX_WHOLE_BYTES) noteLong()
   const flow = tools.flows.enter({
     kind: 'answer',
@@ -206,9 +206,10 @@ function begin(body: ReadableStream<Uint8Array>, routeId: string, origin: Origin
 const MOST_OF_PATH = 256
 
 /** Where a request goes, without its query: what is asked for there is mostly as long as it was before. */
-export function addressOf({ path }: Pick<Forwarded, 'path'>, { base }: Origin): string {
+export function addressOf({ address, path }: Pick<Forwarded, 'address' | 'path'>): string {
   const end = path.indexOf('?')
-  return base + path.slice(0, end === -1 ? MOST_OF_PATH : Math.min(end, MOST_OF_PATH))
+  const more = path.length - (end === -1 ? MOST_OF_PATH : Math.min(end, MOST_OF_PATH))
+  return more > 0 ? address.slice(0, -more) : address
 }
 
 /**

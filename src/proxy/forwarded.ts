@@ -109,6 +109,8 @@ export interface Forwarded {
   readonly upstream: Upstream
   /** Path and query as the upstream gets them. */
   readonly path: string
+  /** The same with the address that is asked: what is fetched. Empty before there is one. */
+  readonly address: string
   /** What Origin and Referer name, where the application is to take it for its own; null on other routes. */
   readonly ownPages: OwnPages | null
   /** The fields that mention other resources of the application; null for nearly all. */

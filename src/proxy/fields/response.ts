@@ -49,8 +49,8 @@ export function compileBounds(
   return Object.freeze({ passed: new Set(passFields), below: path.endsWith('/') ? path : `${path}/`, own, isPrivate })
 }
 
-/** Why a field of an answer is checked; any other field passes. */
-type Concern = 'hop' | 'connection' | 'coding' | 'host' | 'scope' | 'here'
+/** Why a field of an answer is checked; `none`: it passes. */
+type Concern = 'hop' | 'connection' | 'coding' | 'host' | 'scope' | 'here' | 'ours' | 'caches' | 'none'
 
 const CACHE_CONTROL = 'cache-control'
 const SCOPE_FIELD = 'service-worker-allowed'
@@ -67,6 +67,24 @@ const CONCERNS: ReadonlyMap<string, Concern> = new Map<string, Concern>([
 
 /** Fields that only the gate sends, to proxies in front. */
 const OURS = 'x-sallyport-'
+
+/** The same for names that have come before: applications use a few dozen. Bounded against made-up names. */
+const KNOWN = new Map<string, Concern>(CONCERNS)
+const MOST_KNOWN = 2048
+const LONGEST_KNOWN = 64
+
+function concernOf(name: string): Concern {
+  const concern = judge(name)
+  if (KNOWN.size < MOST_KNOWN && name.length <= LONGEST_KNOWN) KNOWN.set(name, concern)
+  return concern
+}
+
+function judge(name: string): Concern {
+  const listed = CONCERNS.get(name)
+  if (listed !== undefined) return listed
+  if (name.startsWith(OURS)) return 'ours'
+  return name !== CACHE_CONTROL && isForCachesAlone(name) ? 'caches' : 'none'
+}
 
 /**
  * Removes fields from an upstream's answer: those that end at this hop, and those that would overwrite Sallyport's
@@ -94,12 +112,9 @@ export function cleanResponseFields(
   const fields = headers.toJSON() as Record<string, string | undefined>
   let hasOptions = false
   for (const name in fields) {
-    const concern = CONCERNS.get(name)
-    if (concern === undefined) {
-      if (name.startsWith(OURS) || (bounds.isPrivate && name !== CACHE_CONTROL && isForCachesAlone(name))) {
-        headers.delete(name)
-      }
-    } else if (concern === 'here') writeHere(headers, name, fields[name] ?? '', bounds.own, asked, address)
+    const concern = KNOWN.get(name) ?? concernOf(name)
+    if (concern === 'none') continue
+    if (concern === 'here') writeHere(headers, name, fields[name] ?? '', bounds.own, asked, address)
     else {
       const value = fields[name] ?? ''
       settle(headers, name, concern, value, bounds)
@@ -119,13 +134,17 @@ export function cleanResponseFields(
 function settle(
   headers: Headers,
   name: string,
-  concern: Exclude<Concern, 'here'>,
+  concern: Exclude<Concern, 'here' | 'none'>,
   value: string,
   bounds: AnswerBounds,
 ): void {
   switch (concern) {
     case 'hop':
+    case 'ours':
       headers.delete(name)
+      return
+    case 'caches':
+      if (bounds.isPrivate) headers.delete(name)
       return
     case 'connection':
       headers.delete(name)
