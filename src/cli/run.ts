@@ -1,13 +1,10 @@
 /** The entry of every command: finds the command that the arguments name, and runs it. */
 
-import { showJson } from '../base/control-characters.ts'
-import { EXIT, parseArguments } from '../console/args.ts'
 import { findServiceUser, type Running } from '../console/drop-root.ts'
 import { type Io, processIo } from '../console/io.ts'
 import { liftRequestLimit, realPorts } from '../console/process.ts'
 import { findRunning } from '../console/running-server.ts'
 import { processTerminal, type Terminal } from '../console/terminal.ts'
-import { versionOfThis, versionText } from '../console/version.ts'
 import { runImport } from '../migrate/import.ts'
 import { runRehearse } from '../migrate/rehearse/run.ts'
 import { startHere } from '../process/start.ts'
@@ -36,18 +33,7 @@ import { runTokens } from './tokens.ts'
 import { runReset, setByUsers } from './user/accounts.ts'
 import { runInvite } from './user/invite.ts'
 import { runUser } from './user/user.ts'
-
-const VERSION_USAGE = {
-  text: `usage: sallyport version [--json]
-
-Says which version this is, which Bun is in it, and for which platform it was built.
-Who made what is in it, and under which licences, is in THIRD-PARTY-NOTICES: beside the executable in the archive, and in
-/usr/share/doc/sallyport in the Debian package and the image.
-
-  --json    with the commit too, for scripts`,
-  options: { json: { type: 'boolean' } },
-  maxPositionals: 0,
-} as const
+import { runVersion } from './version.ts'
 
 /**
  * Runs the command that the arguments name and returns the exit code: 0 done, 1 failed (mistakes in the file, could
@@ -149,11 +135,4 @@ async function runAtTerminal(command: (terminal: Terminal | null) => Promise<num
   } finally {
     terminal?.close()
   }
-}
-
-function runVersion(options: readonly string[], io: Io): number {
-  const parsed = parseArguments(options, VERSION_USAGE, io)
-  if (!parsed.ok) return parsed.exitCode
-  io.stdout(`${parsed.values.json ? showJson(versionOfThis()) : versionText()}\n`)
-  return EXIT.ok
 }

@@ -11,7 +11,7 @@ import { isOwnSubject } from './own-subjects.ts'
 import { SKEW_S } from './signed-token.ts'
 import { findOtherKind } from './token-kind.ts'
 import type { ClientProof } from './tokens/client-authentication.ts'
-import { proving } from './tokens/endpoint.ts'
+import { proving } from './tokens/token-endpoint.ts'
 
 /** What is asked about a token that only its provider can read. */
 export interface IntrospectionRequest {

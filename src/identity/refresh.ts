@@ -9,8 +9,8 @@ import { findChangedRule, type IdTokenClaims, refusal } from './id-token.ts'
 import type { Issuer } from './issuer.ts'
 import type { HeldTokens, RefreshResult } from './provider.ts'
 import type { ClientProof } from './tokens/client-authentication.ts'
-import type { TokenRequest } from './tokens/endpoint.ts'
 import { grantOf, type Refreshed, redeemRefreshToken } from './tokens/redeem.ts'
+import type { TokenRequest } from './tokens/token-endpoint.ts'
 import { askPerson, believedClaims } from './userinfo.ts'
 
 /** How a provider is asked again. */

@@ -6,7 +6,7 @@ import type { Grants } from '../session/grants/grants.ts'
 import type { Session, Sessions } from '../session/session.ts'
 import { asShown, shownBy } from '../session/sign-in-claims.ts'
 import { isSamePerson } from './layout/person.ts'
-import type { PortalRequest } from './portal.ts'
+import type { PortalRequest } from './portal-request.ts'
 import { usersOf } from './sign-in/user-form.ts'
 
 /** Whether a user has the portal's admin role, by the current file. */

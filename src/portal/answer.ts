@@ -4,7 +4,7 @@ import { createHash } from 'node:crypto'
 import type { Child } from 'hono/jsx'
 import type { Brand } from '../config/resolve/portals.ts'
 import { SCRIPTS, type Script, SHEETS, type Sheet, STYLE } from './layout/assets.ts'
-import { brandStyle, drawPage } from './layout/brand.tsx'
+import { brandStyle, drawPage } from './layout/draw-page.tsx'
 import type { Words } from './words/words.ts'
 
 /**

@@ -9,9 +9,9 @@ import { pageAnswer } from './answer.ts'
 import { wordsFor } from './language.ts'
 import { Help, NarrowPage, Operators, Reference } from './layout/narrow-page.tsx'
 import { detailOf, nameOf } from './layout/person.ts'
-import { Initials, Picture } from './layout/person-mark.tsx'
+import { Initials, Picture } from './layout/pictures.tsx'
 import { ownPath } from './paths.ts'
-import type { PortalRequest } from './portal.ts'
+import type { PortalRequest } from './portal-request.ts'
 import type { Words } from './words/words.ts'
 
 /** A role that the refused user may request, and the state of that request. */

@@ -5,7 +5,7 @@
 import type { PortalConfig } from '../config/resolve/portals.ts'
 import { pageAnswer } from './answer.ts'
 import { Acts, Help, NarrowPage, Operators, Reference } from './layout/narrow-page.tsx'
-import { Picture } from './layout/person-mark.tsx'
+import { Picture } from './layout/pictures.tsx'
 import type { Words } from './words/words.ts'
 
 /** A failure as a page shows it. Every text may hold anything: it is escaped. */

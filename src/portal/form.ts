@@ -5,7 +5,7 @@ import { GateError } from '../base/errors.ts'
 import { isSmallPiece, nextTurn } from '../base/event-loop.ts'
 import type { Sealer } from '../session/seal.ts'
 import type { Session } from '../session/session.ts'
-import type { PortalRequest } from './portal.ts'
+import type { PortalRequest } from './portal-request.ts'
 
 const MAX_FORM_BYTES = 4096
 const LONGEST_NAME = 100

@@ -4,7 +4,7 @@ import { isToken, randomToken, sha256 } from '../base/bytes.ts'
 import type { Ports } from '../base/ports.ts'
 import { cookieName, readCookies, suffixedName, writeCookie } from '../session/cookie.ts'
 import { isSecure } from './paths.ts'
-import type { PortalRequest } from './portal.ts'
+import type { PortalRequest } from './portal-request.ts'
 
 /** What a step of a sign-in is bound to: a secret of this browser, and the fields that make the browser keep it. */
 export interface LoginCookie {

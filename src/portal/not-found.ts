@@ -5,7 +5,7 @@ import { prefersPage } from '../route/page-load.ts'
 import { type ErrorView, renderErrorPage } from './error-page.tsx'
 import { wordsFor } from './language.ts'
 import { ownPath } from './paths.ts'
-import type { PortalRequest } from './portal.ts'
+import type { PortalRequest } from './portal-request.ts'
 import { problemResponse } from './problem.ts'
 import { sayError, type Words } from './words/words.ts'
 

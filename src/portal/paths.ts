@@ -4,7 +4,7 @@ import type { CompatConfig, OldPortal, OldProxy } from '../config/keys/compat.ts
 import type { PortalConfig } from '../config/resolve/portals.ts'
 import type { ProviderConfig } from '../config/resolve/providers.ts'
 import { RESERVED_PATH, type Target } from '../route/target.ts'
-import type { CompatPage, PortalRequest } from './portal.ts'
+import type { CompatPage, PortalRequest } from './portal-request.ts'
 
 /** Our own pages, by what they do. */
 export type OwnPage =

@@ -2,7 +2,7 @@
 
 import { CODES, type Code } from '../base/errors.ts'
 import { ownPath } from './paths.ts'
-import type { PortalRequest } from './portal.ts'
+import type { PortalRequest } from './portal-request.ts'
 
 const TITLES: Readonly<Record<number, string>> = {
   400: 'Bad Request',

@@ -1,7 +1,7 @@
 /** Compiles what was loaded into a snapshot. */
 
-import { finishInTurns } from '../base/event-loop.ts'
 import type { MaybePromise } from '../base/maybe-promise.ts'
+import { finishInTurns } from '../base/steps.ts'
 import type { CheckResult } from '../config/check.ts'
 import type { UpstreamPool } from '../proxy/upstream/upstream.ts'
 import { compileSnapshot, compileSteps } from '../server/config/compile.ts'

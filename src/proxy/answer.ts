@@ -235,7 +235,7 @@ function mayGoUnseen({ length, type, asked, tools, origin }: Going): boolean {
   return clientIdle.hasOwnConnection(front, sent) || (length >= LONG_SHARED_BYTES && portOf(origin) !== null)
 }
 
-/** Whether a stream of ours is put around the body (`upstream-idle.ts`). */
+/** Whether a stream of ours is put around the body (`upstream-stalled.ts`). */
 function isWatched({ balancing }: Upstream): boolean {
   return balancing !== null && (balancing.countsBodies || balancing.idleTimeoutMs !== null)
 }

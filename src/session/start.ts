@@ -11,6 +11,7 @@ import { expiryOf, lifetimesAt } from './lifetimes.ts'
 import type { SessionMemory } from './memory.ts'
 import type { Members } from './provider-trust.ts'
 import { guarded, openSecrets, parseSession, sidOf, storedIdentity } from './rows.ts'
+import { inactive } from './scim/inactive.ts'
 import type { SignedOut } from './scim/signed-out.ts'
 import type { Sealer } from './seal.ts'
 import type { Brought, SessionSecrets, Sessions, SignIn } from './session.ts'
@@ -329,13 +330,6 @@ function isBroughtLater({ brought = null, identity }: SignIn): boolean {
 /** The provider's session goes with what was shown in it, and with its tokens. */
 function withSid(identity: Identity, { claims: { sid } }: Identity): Identity {
   return { ...identity, claims: { ...identity.claims, sid } }
-}
-
-function inactive({ provider, subject }: Identity): GateError {
-  return new GateError('provider.inactive', `${provider} says by SCIM that this person is not active`, {
-    facts: { provider, user: subject },
-    hint: 'activate the user at the provider, and let it push that; without scim in the provider’s table, what it pushed does not count',
-  })
 }
 
 /** A user whom the provider knows but who is not a member: the log gets their groups, and the page their account. */

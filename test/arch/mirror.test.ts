@@ -11,6 +11,7 @@ const OF_A_ROOM: Readonly<Record<string, string>> = {
   'migrate/caddy/traps.test.ts': 'all of it, by what people get wrong',
   'migrate/combinations.test.ts': 'every other gate, by pairs of what it can say',
   'migrate/inputs.test.ts': 'every other gate, by what comes into it',
+  'portal/portal-attacks.test.ts': 'all of it, by what attackers try at a sign-in',
 }
 
 /** Whether a source file or folder has the name of a test, or its beginning up to a hyphen; `x/x` is about the folder `x`. */

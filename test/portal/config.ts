@@ -1,7 +1,7 @@
 /** A portal as a file that says nothing of it describes it, and a request for it, for the tests of this room. */
 
 import type { PortalConfig } from '../../src/config/resolve/portals.ts'
-import type { PortalRequest } from '../../src/portal/portal.ts'
+import type { PortalRequest } from '../../src/portal/portal-request.ts'
 import { parseTarget } from '../../src/route/target.ts'
 import { LIFETIMES } from '../kit/sessions/lifetimes.ts'
 

@@ -14,7 +14,7 @@ import { createPublications } from '../../src/portal/authorization/publications.
 import type { ConfigEditor } from '../../src/portal/config-editor.ts'
 import { FORM_WAIT_MS } from '../../src/portal/form.ts'
 import { isSecure } from '../../src/portal/paths.ts'
-import type { PortalRequest } from '../../src/portal/portal.ts'
+import type { PortalRequest } from '../../src/portal/portal-request.ts'
 import { createMetrics } from '../../src/server/observe/counts.ts'
 import { chargeLogouts, countForms, countStarts, createRates } from '../../src/server/request/rate-limits.ts'
 import { askProviders } from '../../src/session/ask-provider.ts'

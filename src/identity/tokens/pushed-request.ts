@@ -5,8 +5,8 @@ import { GateError } from '../../base/errors.ts'
 import type { ProviderConfig } from '../../config/resolve/providers.ts'
 import { isPlain, type Metadata } from '../endpoints.ts'
 import { bySecret, type ClientProof } from './client-authentication.ts'
-import { proving, refusedBy, type TokenRequest, unavailable } from './endpoint.ts'
 import { readTokenError, type TokenError, wrongBy } from './error.ts'
+import { proving, refusedBy, type TokenRequest, unavailable } from './token-endpoint.ts'
 
 /** An authorization request to be pushed. */
 export interface PushedRequest extends Pick<TokenRequest, 'config' | 'metadata' | 'proof' | 'fetch'> {

@@ -4,8 +4,8 @@ import * as oauth from 'oauth4webapi'
 import { GateError, toGateError } from '../../base/errors.ts'
 import { isUnreached } from '../connection-errors.ts'
 import type { AccessGrant, LoginRequest } from '../provider.ts'
-import { askTokens, type TokenRequest } from './endpoint.ts'
 import type { Blame } from './error.ts'
+import { askTokens, type TokenRequest } from './token-endpoint.ts'
 
 export interface TokenResponse {
   readonly accessToken: string

@@ -3,8 +3,8 @@
 import * as oauth from 'oauth4webapi'
 import { GateError } from '../../base/errors.ts'
 import { isPlain } from '../endpoints.ts'
-import { proving, refusedBy, type TokenRequest, unavailable } from './endpoint.ts'
 import { readTokenError, type TokenError } from './error.ts'
+import { proving, refusedBy, type TokenRequest, unavailable } from './token-endpoint.ts'
 
 /**
  * Revokes a refresh token, and with it its grant: a session without a browser (Keycloak's offline sessions) ends in no

@@ -15,7 +15,7 @@ import { LONGEST_ASK_TEXT } from '../denied-page.tsx'
 import { type FormTools, type PersonalFormTools, readOwnForm, readPersonalForm } from '../form.ts'
 import { nameOf } from '../layout/person.ts'
 import { ownPath, portalOrigin } from '../paths.ts'
-import { type AuditTools, askedFacts, type PortalRequest, readQuery } from '../portal.ts'
+import { type AuditTools, askedFacts, type PortalRequest, readQuery } from '../portal-request.ts'
 import { signInProblem } from '../problem.ts'
 
 export interface AskAccessTools extends PersonalFormTools, AuditTools {

@@ -11,7 +11,7 @@ import type { EndOthers } from '../../session/accounts/end-others.ts'
 import { isSignIn } from '../../session/credentials/credential-sessions.ts'
 import type { Session, Sessions } from '../../session/session.ts'
 import { sessionFacts } from '../../session/session-facts.ts'
-import { type AuditTools, askedFacts, type PortalRequest } from '../portal.ts'
+import { type AuditTools, askedFacts, type PortalRequest } from '../portal-request.ts'
 
 export interface ChangeTools extends AuditTools {
   readonly ports: Pick<Ports, 'now'>

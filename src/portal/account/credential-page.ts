@@ -9,7 +9,7 @@ import { sessionFacts } from '../../session/session-facts.ts'
 import { jsonAnswer, redirectAnswer } from '../answer.ts'
 import { type PersonalFormTools, readPersonalForm } from '../form.ts'
 import { isPortalHost, ownPath } from '../paths.ts'
-import { type AuditTools, askedFacts, type PortalRequest } from '../portal.ts'
+import { type AuditTools, askedFacts, type PortalRequest } from '../portal-request.ts'
 import { leadToPortal } from '../sign-in/redirect-to-portal.ts'
 
 export interface CredentialTools extends PersonalFormTools, AuditTools {

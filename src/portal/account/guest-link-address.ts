@@ -8,7 +8,7 @@ import type { HeldGuestLink } from '../../session/credentials/guest-links.ts'
 import type { Session } from '../../session/session.ts'
 import { isAdmin } from '../admins.ts'
 import { ownPath } from '../paths.ts'
-import type { PortalRequest } from '../portal.ts'
+import type { PortalRequest } from '../portal-request.ts'
 
 /** `guest_links` of the portal where this person may make some, else null. */
 export function linksOf({ portal, rolesOf }: PortalRequest, session: Session): GuestLinksConfig | null {

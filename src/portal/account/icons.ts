@@ -1,7 +1,7 @@
 /** Sends the icons of applications. */
 
 import { GateError } from '../../base/errors.ts'
-import type { PortalRequest } from '../portal.ts'
+import type { PortalRequest } from '../portal-request.ts'
 
 /**
  * An application's icon. Its address is its hash, so a browser keeps it permanently and a changed file gets another

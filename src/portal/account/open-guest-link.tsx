@@ -10,11 +10,11 @@ import { pageAnswer, redirectAnswer } from '../answer.ts'
 import { type FormTools, proveForm, readOwnForm } from '../form.ts'
 import { wordsFor } from '../language.ts'
 import { NarrowPage } from '../layout/narrow-page.tsx'
-import { Picture } from '../layout/person-mark.tsx'
+import { Picture } from '../layout/pictures.tsx'
 import { Moment, Said } from '../layout/time.tsx'
 import { pageNotFound } from '../not-found.ts'
 import { isSecure, ownPath } from '../paths.ts'
-import { type AuditTools, askedFacts, type GuestTarget, type PortalRequest, readQuery } from '../portal.ts'
+import { type AuditTools, askedFacts, type GuestTarget, type PortalRequest, readQuery } from '../portal-request.ts'
 import type { Words } from '../words/words.ts'
 
 interface Tools extends FormTools, AuditTools {

@@ -12,7 +12,7 @@ import { type PersonalFormTools, readPersonalForm } from '../form.ts'
 import { GRANT_HOURS } from '../layout/access-requests.tsx'
 import { isSamePerson } from '../layout/person.ts'
 import { isPortalHost, ownPath } from '../paths.ts'
-import { type AuditTools, askedFacts, type PortalRequest } from '../portal.ts'
+import { type AuditTools, askedFacts, type PortalRequest } from '../portal-request.ts'
 
 export interface DecideTools extends PersonalFormTools, AuditTools {
   readonly sessions: Pick<Sessions, 'describe'> & { readonly grants: Grants }

@@ -12,7 +12,7 @@ import type { Grants } from '../../session/grants/grants.ts'
 import type { Session } from '../../session/session.ts'
 import { adminUntilMs } from '../admins.ts'
 import { ownPath, portalOrigin } from '../paths.ts'
-import { type AuditTools, askedFacts, type PortalRequest } from '../portal.ts'
+import { type AuditTools, askedFacts, type PortalRequest } from '../portal-request.ts'
 import { isSignedInWithin } from '../sign-in/step-up.ts'
 
 interface InviteTools extends AuditTools {

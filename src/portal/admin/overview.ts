@@ -3,7 +3,7 @@
 import type { ProviderState } from '../../identity/provider.ts'
 import type { Reason } from '../../policy/reasons.ts'
 import type { Session } from '../../session/session.ts'
-import type { Application } from '../portal.ts'
+import type { Application } from '../portal-request.ts'
 
 /**
  * A user or client that was refused, or asked to sign in again. It omits the requested address, which may be private.

@@ -3,7 +3,7 @@
 import { isJsonObject } from '../../base/json.ts'
 import { isLoopbackHost } from '../../base/net.ts'
 import type { Sealer } from '../../session/seal.ts'
-import type { PortalRequest } from '../portal.ts'
+import type { PortalRequest } from '../portal-request.ts'
 
 /** A client as it says it is: nothing of this is known to be true but where it is sent back to. */
 export interface Client {

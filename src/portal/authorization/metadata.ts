@@ -3,7 +3,7 @@
 import { openAnswer } from '../answer.ts'
 import { portalNotFound } from '../not-found.ts'
 import { ownPath, portalOrigin } from '../paths.ts'
-import type { PortalRequest } from '../portal.ts'
+import type { PortalRequest } from '../portal-request.ts'
 
 /** The one scope that there is: to use the resource as the person could. What is finer, the rules of the route say. */
 export const SCOPE = 'mcp'

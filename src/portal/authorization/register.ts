@@ -3,7 +3,7 @@
 import type { Ports } from '../../base/ports.ts'
 import { openAnswer } from '../answer.ts'
 import { type FormTools, readBody } from '../form.ts'
-import type { PortalRequest } from '../portal.ts'
+import type { PortalRequest } from '../portal-request.ts'
 import { parseClient, registerClient } from './clients.ts'
 
 export interface RegisterTools extends FormTools {

@@ -13,7 +13,7 @@ import type { RateLimitBucket, Sessions } from '../../session/session.ts'
 import { noteMade } from '../account/credential-page.ts'
 import { openAnswer } from '../answer.ts'
 import { type FormTools, readBody } from '../form.ts'
-import { type AuditTools, askedFacts, type PortalRequest } from '../portal.ts'
+import { type AuditTools, askedFacts, type PortalRequest } from '../portal-request.ts'
 import { cameAgain, takeCode } from './codes.ts'
 import { SCOPE } from './metadata.ts'
 

@@ -5,7 +5,7 @@ import { errorFacts } from '../../base/errors.ts'
 import type { Ports } from '../../base/ports.ts'
 import type { Sessions } from '../../session/session.ts'
 import { textAnswer } from '../answer.ts'
-import type { PortalRequest } from '../portal.ts'
+import type { PortalRequest } from '../portal-request.ts'
 
 interface HealthTools {
   readonly ports: Pick<Ports, 'random' | 'log'>

@@ -3,7 +3,7 @@
 import { GateError } from '../../base/errors.ts'
 import { parseReturnTo, type SafeReturnTo } from '../../route/return-to.ts'
 import { parseAuthority } from '../../route/target.ts'
-import { type CompatPage, type CompatRequest, type PortalRequest, readQuery } from '../portal.ts'
+import { type CompatPage, type CompatRequest, type PortalRequest, readQuery } from '../portal-request.ts'
 
 /** A request for an address of a program that stood here before. */
 export interface CompatContext extends PortalRequest {

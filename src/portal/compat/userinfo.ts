@@ -5,7 +5,7 @@ import type { Identity } from '../../identity/identity.ts'
 import { compilePerson } from '../../policy/user-conditions.ts'
 import { acceptedAnswer, jsonAnswer, textAnswer } from '../answer.ts'
 import { portalNotFound } from '../not-found.ts'
-import { type CompatRequest, type PortalRequest, readQuery } from '../portal.ts'
+import { type CompatRequest, type PortalRequest, readQuery } from '../portal-request.ts'
 import type { CompatContext } from './old-addresses.ts'
 
 /** oauth2-proxy's `userinfo`, for scripts of this very host: as `me`, in its words. */

@@ -7,7 +7,7 @@ import { GROUNDS } from '../../config/values/colour.ts'
 import type { Contact } from '../../config/values/email.ts'
 import type { Words } from '../words/words.ts'
 import { MARK, SCRIPTS, SHEETS, STYLE } from './assets.ts'
-import { BrandContext, brandStyle, ScriptContext, SheetContext } from './brand.tsx'
+import { BrandContext, brandStyle, ScriptContext, SheetContext } from './draw-page.tsx'
 
 /** The portal's logo, or a gate seen from outside: a round arch, its inner door ajar. Decoration: hidden from screen readers. */
 export function Mark() {

@@ -4,7 +4,7 @@
 
 import { findGlyph } from '../../config/values/icon-set.ts'
 import { around, type Words } from '../words/words.ts'
-import { Picture } from './person-mark.tsx'
+import { Picture } from './pictures.tsx'
 
 /** An application that opens after the sign-in. */
 export interface Waiting {

@@ -2,7 +2,7 @@
 
 import { cookieName, readCookie, writeCookie } from '../../session/cookie.ts'
 import { isSecure } from '../paths.ts'
-import type { PortalRequest } from '../portal.ts'
+import type { PortalRequest } from '../portal-request.ts'
 
 /** As long as someone takes to read what became of their form, and to follow its link. */
 const READING_MS = 5 * 60_000

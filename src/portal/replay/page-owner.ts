@@ -6,7 +6,7 @@ import { cookieName, readCookie, writeCookie } from '../../session/cookie.ts'
 import type { Sealer } from '../../session/seal.ts'
 import type { Session } from '../../session/session.ts'
 import { isSecure } from '../paths.ts'
-import type { PortalRequest } from '../portal.ts'
+import type { PortalRequest } from '../portal-request.ts'
 
 /** How long after the end of a session its browser still says whose it was: a tab may stay open over a holiday. */
 const REMEMBERED_MS = 7 * 24 * 60 * 60_000

@@ -1,7 +1,7 @@
 /** The button that sends a kept form, as the gate recognises it. */
 
 import { type FormTools, readBytes } from '../form.ts'
-import type { PortalRequest } from '../portal.ts'
+import type { PortalRequest } from '../portal-request.ts'
 
 /**
  * The one field of the button that sends a kept form, by which the gate knows it from the application's own forms: in the body, so

@@ -8,7 +8,7 @@ import { parseReturnTo } from '../../route/return-to.ts'
 import type { Session, Sessions } from '../../session/session.ts'
 import { type BodyCount, type FormTools, isOwnOrigin, readBytes } from '../form.ts'
 import { checkLoginCookie, setLoginCsrfCookie } from '../login-csrf-cookie.ts'
-import type { KeptForm, PortalRequest, ReleasedForm } from '../portal.ts'
+import type { KeptForm, PortalRequest, ReleasedForm } from '../portal-request.ts'
 import { ownerOf, readOwner } from './page-owner.ts'
 
 export interface KeepTools extends FormTools {

@@ -12,7 +12,7 @@ import {
   resourceIdOf,
 } from '../../session/scim/resource.ts'
 import { type FormTools, readBody } from '../form.ts'
-import type { AuditTools } from '../portal.ts'
+import type { AuditTools } from '../portal-request.ts'
 import { listAnswer, scimAnswer, wrongMethod } from './answer.ts'
 import { type JsonObject, notFound, parseBody, ScimRefusal } from './json.ts'
 import { patchGroup, patchUser } from './patch.ts'

@@ -22,7 +22,7 @@ import { wordsFor } from '../language.ts'
 import { Acts, NarrowPage } from '../layout/narrow-page.tsx'
 import { momentOf } from '../layout/time.tsx'
 import { isPortalHost, isSecure, ownPath } from '../paths.ts'
-import { type AuditTools, askedFacts, type PortalRequest, readQuery } from '../portal.ts'
+import { type AuditTools, askedFacts, type PortalRequest, readQuery } from '../portal-request.ts'
 import { type Destination, parseDestination } from './destination.ts'
 import { completeSignIn, type TicketTools } from './ticket.ts'
 

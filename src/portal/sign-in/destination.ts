@@ -1,7 +1,7 @@
 /** Where a sign-in leads: its type, and the forms in which it travels. */
 import { parseReturnTo, type SafeReturnTo } from '../../route/return-to.ts'
 import type { Sealer } from '../../session/seal.ts'
-import type { PortalRequest } from '../portal.ts'
+import type { PortalRequest } from '../portal-request.ts'
 
 /** Where a user goes after the sign-in: a path of this host, or a path of another host by a ticket. */
 export type Destination =

@@ -8,7 +8,7 @@ import { wordsFor } from '../language.ts'
 import type { Script } from '../layout/assets.ts'
 import { Acts, NarrowPage } from '../layout/narrow-page.tsx'
 import { ownPath } from '../paths.ts'
-import type { PortalRequest } from '../portal.ts'
+import type { PortalRequest } from '../portal-request.ts'
 import type { Words } from '../words/words.ts'
 
 /** The parameter that says that a sign-in has passed the page that keeps the fragment. */

@@ -2,7 +2,7 @@
 
 import { cookieName, readCookie, writeCookie } from '../../session/cookie.ts'
 import { isSecure } from '../paths.ts'
-import type { PortalRequest } from '../portal.ts'
+import type { PortalRequest } from '../portal-request.ts'
 
 const LIFETIME_MS = 180 * 24 * 60 * 60_000
 

@@ -6,7 +6,7 @@ import type { Ports } from '../../base/ports.ts'
 import { cookieName, readCookie, writeCookie } from '../../session/cookie.ts'
 import type { Sealer } from '../../session/seal.ts'
 import { isSecure } from '../paths.ts'
-import type { PortalRequest } from '../portal.ts'
+import type { PortalRequest } from '../portal-request.ts'
 import { FailedSignIn } from './failed-sign-in.ts'
 
 interface LoopTools {

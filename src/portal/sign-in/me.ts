@@ -3,7 +3,7 @@
 import { toldSubject } from '../../identity/claim-bounds.ts'
 import type { Session } from '../../session/session.ts'
 import { jsonAnswer } from '../answer.ts'
-import type { PortalRequest, Told } from '../portal.ts'
+import type { PortalRequest, Told } from '../portal-request.ts'
 import { signInProblem } from '../problem.ts'
 
 /** Who is signed in, for scripts: what `/.sallyport/me` answers. Names are part of the interface. */

@@ -11,7 +11,7 @@ import { wordsFor } from '../language.ts'
 import { Acts, NarrowPage } from '../layout/narrow-page.tsx'
 import { Moment, Said } from '../layout/time.tsx'
 import { ownPath } from '../paths.ts'
-import type { PortalRequest } from '../portal.ts'
+import type { PortalRequest } from '../portal-request.ts'
 import type { Words } from '../words/words.ts'
 
 /**

@@ -7,7 +7,7 @@ import { prefersPage } from '../../route/page-load.ts'
 import type { Sealer } from '../../session/seal.ts'
 import { redirectAnswer } from '../answer.ts'
 import { ownPath } from '../paths.ts'
-import type { PortalRequest } from '../portal.ts'
+import type { PortalRequest } from '../portal-request.ts'
 import { type Destination, parseDestination } from './destination.ts'
 import { FailedSignIn } from './failed-sign-in.ts'
 

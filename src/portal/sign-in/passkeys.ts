@@ -8,7 +8,7 @@ import type { ProviderConfig } from '../../config/resolve/providers.ts'
 import { CEREMONY_MS, type Ceremony } from '../../identity/passkeys/ceremony.ts'
 import type { Sealer } from '../../session/seal.ts'
 import { portalOrigin } from '../paths.ts'
-import { askedFacts, type PortalRequest } from '../portal.ts'
+import { askedFacts, type PortalRequest } from '../portal-request.ts'
 
 interface CeremonyTools {
   readonly ports: Pick<Ports, 'now' | 'random'>

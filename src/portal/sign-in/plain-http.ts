@@ -3,7 +3,7 @@
 import { GateError } from '../../base/errors.ts'
 import type { SafeReturnTo } from '../../route/return-to.ts'
 import { ownPath } from '../paths.ts'
-import type { PortalRequest } from '../portal.ts'
+import type { PortalRequest } from '../portal-request.ts'
 import { FailedSignIn } from './failed-sign-in.ts'
 
 /**

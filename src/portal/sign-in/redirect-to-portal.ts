@@ -4,7 +4,7 @@ import { GateError } from '../../base/errors.ts'
 import { prefersPage } from '../../route/page-load.ts'
 import { redirectAnswer } from '../answer.ts'
 import { isPortalHost, type OwnPage, ownPath, portalOrigin } from '../paths.ts'
-import type { PortalRequest } from '../portal.ts'
+import type { PortalRequest } from '../portal-request.ts'
 
 /**
  * Redirects from an application's host to a page that exists only on the host where users sign in: elsewhere, an

@@ -4,7 +4,7 @@ import { sha256 } from '../../base/bytes.ts'
 import type { Ports } from '../../base/ports.ts'
 import type { Sealer } from '../../session/seal.ts'
 import { checkLoginCookie, setLoginCsrfCookie } from '../login-csrf-cookie.ts'
-import type { PortalRequest } from '../portal.ts'
+import type { PortalRequest } from '../portal-request.ts'
 
 interface Tools {
   readonly ports: Pick<Ports, 'now' | 'random'>

@@ -2,7 +2,7 @@
 
 import { isWorkerScript } from '../../route/page-load.ts'
 import { scriptAnswer } from '../answer.ts'
-import type { PortalRequest } from '../portal.ts'
+import type { PortalRequest } from '../portal-request.ts'
 import { isReading } from '../replay/form-page.ts'
 
 /**

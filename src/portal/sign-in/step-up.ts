@@ -4,7 +4,7 @@ import { authenticationAgeMs, type StepUp } from '../../identity/step-up.ts'
 import { parseReturnTo } from '../../route/return-to.ts'
 import type { Session } from '../../session/session.ts'
 import { ownPath } from '../paths.ts'
-import type { PortalRequest } from '../portal.ts'
+import type { PortalRequest } from '../portal-request.ts'
 import { problemResponse } from '../problem.ts'
 
 /** What a new sign-in has to show, as parameters of our own sign-in address. */

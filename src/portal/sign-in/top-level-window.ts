@@ -2,7 +2,7 @@
 
 import { GateError } from '../../base/errors.ts'
 import { loaderOf } from '../../route/page-load.ts'
-import type { PortalRequest } from '../portal.ts'
+import type { PortalRequest } from '../portal-request.ts'
 
 /**
  * Only a window may take a step of a sign-in. Otherwise an image or a hidden frame of any page could begin sign-ins,

@@ -9,7 +9,7 @@ import { credentialOf } from '../../identity/passwords/users.ts'
 import type { Sealer } from '../../session/seal.ts'
 import { proveForm, readOwnForm } from '../form.ts'
 import { checkLoginCookie, setLoginCsrfCookie } from '../login-csrf-cookie.ts'
-import type { PortalRequest } from '../portal.ts'
+import type { PortalRequest } from '../portal-request.ts'
 
 /** What somebody wrote into the form. `keeps`: whether they want to stay signed in. */
 export type GivenUser = { readonly keeps: boolean } & (

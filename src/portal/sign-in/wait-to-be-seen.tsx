@@ -8,7 +8,7 @@ import { pageAnswer } from '../answer.ts'
 import { wordsFor } from '../language.ts'
 import { NarrowPage } from '../layout/narrow-page.tsx'
 import { isSecure, ownPath } from '../paths.ts'
-import type { PortalRequest } from '../portal.ts'
+import type { PortalRequest } from '../portal-request.ts'
 import type { Words } from '../words/words.ts'
 import type { Destination } from './destination.ts'
 

@@ -9,7 +9,7 @@ import type { ProviderPool } from '../../identity/provider.ts'
 import type { Sessions } from '../../session/session.ts'
 import { doneAnswer, jsonAnswer } from '../answer.ts'
 import { type FormTools, readBody } from '../form.ts'
-import { type AuditTools, askedFacts, type PortalRequest } from '../portal.ts'
+import { type AuditTools, askedFacts, type PortalRequest } from '../portal-request.ts'
 
 export interface BackChannelTools extends AuditTools {
   readonly ports: Pick<Ports, 'now' | 'log'>

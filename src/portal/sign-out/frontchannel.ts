@@ -2,7 +2,7 @@
 
 import { GateError } from '../../base/errors.ts'
 import { frameAnswer } from '../answer.ts'
-import { type PortalRequest, readQuery } from '../portal.ts'
+import { type PortalRequest, readQuery } from '../portal-request.ts'
 import { type BackChannelTools, providersOf, tellEnded } from './backchannel.ts'
 
 /**

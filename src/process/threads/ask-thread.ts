@@ -1,8 +1,8 @@
 /** Long work in a separate thread: checking a long file, copying a database, taking its log in. */
 
 import { Worker } from 'node:worker_threads'
-import { eachInSteps, finishInTurns, type Steps } from '../../base/event-loop.ts'
 import { freezeDeep } from '../../base/freeze.ts'
+import { eachInSteps, finishInTurns, type Steps } from '../../base/steps.ts'
 import type { CheckResult } from '../../config/check.ts'
 import type { LogAnswer, LogQuestion } from '../../session/sqlite/checkpoints.ts'
 import type { DiskWork } from '../../session/sqlite/database-in-use.ts'

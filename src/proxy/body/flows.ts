@@ -10,7 +10,7 @@ import { createKnownLengths, type KnownLengths } from './known-lengths.ts'
 import { createLongTurns, type LongTurns } from './long-turns.ts'
 import { createShares, type Share } from './max-open.ts'
 import { createNonReaders, type Readable } from './non-readers.ts'
-import { createStallSweep, type Progressing } from './stalls.ts'
+import { createStallSweep, type Progressing } from './stall-timeout.ts'
 import { createTurns, NO_STAMP, type Turns } from './turns.ts'
 
 /** How much memory stalled bodies may hold. */

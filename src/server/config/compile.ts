@@ -1,7 +1,7 @@
 /** Compiles a Config into the Snapshot that requests are answered by; routes share what is the same. */
 
-import { eachInSteps, finish, type Steps } from '../../base/event-loop.ts'
 import { compileNetworks } from '../../base/net.ts'
+import { eachInSteps, finish, type Steps } from '../../base/steps.ts'
 import { compileStars, type TextTest } from '../../base/wildcard.ts'
 import type { Config } from '../../config/resolve/config.ts'
 import type { PortalConfig } from '../../config/resolve/portals.ts'

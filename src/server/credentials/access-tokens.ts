@@ -1,15 +1,14 @@
 /** Bearer tokens of providers (RFC 9068): checks them, and remembers the good ones. */
 
 import { sha256 } from '../../base/bytes.ts'
-import { GateError } from '../../base/errors.ts'
 import type { Ports } from '../../base/ports.ts'
 import type { ProviderConfig } from '../../config/resolve/providers.ts'
 import type { AccessToken } from '../../identity/access-token.ts'
-import type { Identity } from '../../identity/identity.ts'
 import { peekToken } from '../../identity/logout-token.ts'
 import type { ProviderPool } from '../../identity/provider.ts'
 import { accessSession } from '../../session/credentials/credential-sessions.ts'
 import type { SessionDirectories } from '../../session/scim/directories.ts'
+import { inactiveOwner } from '../../session/scim/inactive.ts'
 import type { Session } from '../../session/session.ts'
 import { type ChargeQuestion, createOpaqueTokens, type TokenFinder } from './opaque-tokens.ts'
 
@@ -74,13 +73,13 @@ export function createAccessTokens(
 
   function review(before: Session): Session {
     const { identity } = before
-    if (directories.isBarred(identity)) throw inactive(identity)
+    if (directories.isBarred(identity)) throw inactiveOwner(identity)
     const seen = directories.see(identity)
     return seen === identity ? before : Object.freeze({ ...before, identity: seen })
   }
 
   async function admit(portal: string, said: AccessToken): Promise<Session> {
-    if (await directories.isBarredNow(said.identity)) throw inactive(said.identity)
+    if (await directories.isBarredNow(said.identity)) throw inactiveOwner(said.identity)
     return accessSession(portal, { ...said, identity: directories.see(said.identity) }, ports.random)
   }
 
@@ -91,11 +90,6 @@ export function createAccessTokens(
     known.set(key, { session, provider })
     return session
   }
-}
-
-function inactive({ provider, subject }: Identity): GateError {
-  const facts = { provider, user: subject }
-  return new GateError('access.token', `${provider} says by SCIM that the user of the token is not active`, { facts })
 }
 
 /** Whose token it would be, and whom it is for: one of our audiences, or the client itself, as an access token or an ID token. */

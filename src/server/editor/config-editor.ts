@@ -1,7 +1,7 @@
 /** The config editor behind the pages `file` and `edit`: shows the file, checks a draft, and saves it. */
 
-import { finishInTurns } from '../../base/event-loop.ts'
 import type { MaybePromise } from '../../base/maybe-promise.ts'
+import { finishInTurns } from '../../base/steps.ts'
 import type { CheckResult } from '../../config/check.ts'
 import { createHiddenAt } from '../../config/hidden/lines.ts'
 import { createVeil, type MarkOf, type Veil } from '../../config/hidden/redact.ts'

@@ -1,6 +1,6 @@
 /** What another file changes for the people who are signed in, and in its settings. */
 
-import { finish, type Steps } from '../../base/event-loop.ts'
+import { finish, type Steps } from '../../base/steps.ts'
 import type { Config } from '../../config/resolve/config.ts'
 import type { Identity } from '../../identity/identity.ts'
 import { restartKeys, startValues } from '../config/reload.ts'

@@ -1,7 +1,7 @@
 /** What the steps of a request need of the process, as types. */
 
 import type { Ports } from '../../base/ports.ts'
-import type { Portal } from '../../portal/portal.ts'
+import type { Portal } from '../../portal/portal-request.ts'
 import type { Bindings } from '../../session/bound-sessions.ts'
 import type { ApiTokens } from '../../session/credentials/api-tokens.ts'
 import type { GuestLinks } from '../../session/credentials/guest-links.ts'

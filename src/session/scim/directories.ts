@@ -10,10 +10,10 @@ import type { SessionMemory } from '../memory.ts'
 import type { RecordStore } from '../records.ts'
 import { guarded } from '../rows.ts'
 import type { Sessions } from '../session.ts'
+import { isBarredUser } from './inactive.ts'
 import {
   type Directory,
   directoryIdOf,
-  isBarredUser,
   isOf,
   type Kept,
   type Pushed,

@@ -84,11 +84,6 @@ export function resourceIdOf(kind: Pushed['kind'], externalId: string): string {
   return sha256(JSON.stringify([kind, externalId])).slice(0, 22)
 }
 
-/** Whether someone may not be signed in. */
-export function isBarredUser({ isActive, isGone }: PushedUser): boolean {
-  return !isActive || isGone
-}
-
 /** A row of the store; null for a row in another form. */
 export function parsePushed(text: string): Pushed | null {
   try {

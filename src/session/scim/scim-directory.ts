@@ -1,7 +1,8 @@
 /** The SCIM directory of one provider, in memory: who is active, and in which groups. */
 
 import type { Identity } from '../../identity/identity.ts'
-import { type Directory, isBarredUser, isOf, type Kept, type Pushed } from './resource.ts'
+import { isBarredUser } from './inactive.ts'
+import { type Directory, isOf, type Kept, type Pushed } from './resource.ts'
 
 /** Someone at a provider. */
 export type Someone = Pick<Identity, 'provider' | 'issuer' | 'subject'>

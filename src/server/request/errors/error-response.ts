@@ -10,7 +10,7 @@ import { type AskableRole, renderDeniedPage } from '../../../portal/denied-page.
 import { type ErrorView, renderErrorPage } from '../../../portal/error-page.tsx'
 import { wordsFor } from '../../../portal/language.ts'
 import { ownPath } from '../../../portal/paths.ts'
-import type { PortalRequest } from '../../../portal/portal.ts'
+import type { PortalRequest } from '../../../portal/portal-request.ts'
 import { BAD_TOKEN_CHALLENGE, BASIC_CHALLENGE, problemResponse } from '../../../portal/problem.ts'
 import { EN } from '../../../portal/words/en.ts'
 import { sayTold } from '../../../portal/words/times.ts'

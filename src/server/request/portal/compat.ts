@@ -2,7 +2,7 @@
 
 import { vouchedPart } from '../../../identity/claim-trust.ts'
 import { decidePolicy } from '../../../policy/policy.ts'
-import type { CompatPage, CompatRequest } from '../../../portal/portal.ts'
+import type { CompatPage, CompatRequest } from '../../../portal/portal-request.ts'
 import type { Session } from '../../../session/session.ts'
 import type { GatePortal } from '../../config/snapshot.ts'
 import type { RequestContext } from '../context.ts'

@@ -15,7 +15,7 @@ import type {
   GuestTarget,
   PortalRequest,
   TokenPlace,
-} from '../../../portal/portal.ts'
+} from '../../../portal/portal-request.ts'
 import { widestScope } from '../../../proxy/fields/response.ts'
 import { upstreamHealth } from '../../../proxy/upstream/health.ts'
 import { isSignIn } from '../../../session/credentials/credential-sessions.ts'

@@ -2,7 +2,7 @@
 
 import { decidePolicy } from '../../../policy/policy.ts'
 import { findDescribed, isPortalHost, SERVER_METADATA } from '../../../portal/paths.ts'
-import type { ProtectedResource, ProtectedResources } from '../../../portal/portal.ts'
+import type { ProtectedResource, ProtectedResources } from '../../../portal/portal-request.ts'
 import type { Target } from '../../../route/target.ts'
 import { withoutSignIn } from '../../../session/credentials/owners.ts'
 import { ownOrigin } from '../../config/own-ports.ts'

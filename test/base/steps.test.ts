@@ -1,5 +1,5 @@
 import { expect, test } from 'bun:test'
-import { eachInSteps, finish, finishInTurns, type Steps } from '../../src/base/event-loop.ts'
+import { eachInSteps, finish, finishInTurns, type Steps } from '../../src/base/steps.ts'
 import { createUpstreamPool } from '../../src/proxy/upstream/upstream.ts'
 import { compileSnapshot, compileSteps } from '../../src/server/config/compile.ts'
 import { fakeClock, quietPorts } from '../kit/clock.ts'

@@ -1,5 +1,5 @@
 import { expect, test } from 'bun:test'
-import { createStallSweep } from '../../../src/proxy/body/stalls.ts'
+import { createStallSweep } from '../../../src/proxy/body/stall-timeout.ts'
 import type { Waiting } from '../../../src/proxy/lifetime/deadlines.ts'
 import { NOWHERE } from '../../../src/proxy/lifetime/roster.ts'
 
