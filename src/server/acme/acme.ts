@@ -39,6 +39,9 @@ const LEASE_MS = 10 * 60_000
 
 const PREFIX = '/.well-known/acme-challenge/'
 
+/** The store is read so often at most for those who ask here, as anybody can. */
+const READ_EACH_MS = 250
+
 /**
  * Certificates for the names of the file. Their state is in the session store, sealed, so that processes and machines
  * share it. A lease there lets only one of them order at a time. Each of them can answer the authority: an answer
@@ -49,6 +52,10 @@ export function createAcme(options: AcmeOptions): Acme {
   const shared = shareState({ store, sealer, ports })
   let shown = ''
   let isClosed = false
+  /** Ends when the store may be read for those who ask. */
+  let turn: Promise<unknown> = Promise.resolve()
+  /** The next such read, while it has not begun. */
+  let next: Promise<unknown> | null = null
 
   function tell(): void {
     const now = certificates()
@@ -133,10 +140,21 @@ export function createAcme(options: AcmeOptions): Acme {
   }
 
   async function answerToken(config: AcmeConfig, token: string): Promise<Response> {
-    // The ordering process may have created the account a moment ago, and others do not look before something is due.
-    await shared.read(config).catch(() => null)
+    next ??= turn.then(() => readForAll(config))
+    await next
     const { thumbprint } = shared
     if (thumbprint === null) return new Response(null, { status: 404 })
     return new Response(`${token}.${thumbprint}`, { headers: { 'content-type': 'application/octet-stream' } })
+  }
+
+  /**
+   * The ordering process may have created the account a moment ago, and others do not look before something is due: so
+   * everybody waits for a read that began after they came.
+   */
+  async function readForAll(config: AcmeConfig): Promise<void> {
+    next = null
+    const read = shared.read(options.config() ?? config).catch(() => null)
+    turn = Promise.all([read, Bun.sleep(READ_EACH_MS)])
+    await read
   }
 }

@@ -1,10 +1,10 @@
-import { expect } from 'bun:test'
+import { test as always, expect } from 'bun:test'
 import { X509Certificate } from 'node:crypto'
 import { eventually, type Gate, type GateOptions, startGate } from '../../kit/gate.ts'
 import { needs } from '../../kit/needs.ts'
 import { freePort } from '../../kit/programs/child.ts'
 import { type Pebble, startPebble } from '../../kit/programs/pebble.ts'
-import { metricsOf } from '../../kit/requests.ts'
+import { metricOf, metricsOf } from '../../kit/requests.ts'
 import { certificateFor, secureFetch } from '../../kit/wire/tls.ts'
 
 const { test } = needs('pebble')
@@ -161,3 +161,23 @@ test.concurrent('the key in a certificate is on P-256, and each name has its own
   const curves = keys.map(key => key?.asymmetricKeyDetails?.namedCurve)
   expect(curves).toEqual(['prime256v1', 'prime256v1'])
 }, 300_000)
+
+always('strangers with made-up tokens have the store read a few times a second, all of them together', async () => {
+  const directory = `https://127.0.0.1:${await freePort()}/dir`
+  const acme = `acme = { email = "me@example.com", directory = "${directory}" }`
+  await using gate = await startGate(
+    `[tls]\nlisten = ["127.0.0.1:${await freePort()}"]\n${acme}\n${route('app.example')}`,
+    { acmeTimers: { lookMs: 50, refusedMs: 600_000, unreachableMs: 600_000 } },
+  )
+  const ask = (token: string) =>
+    fetch(`http://127.0.0.1:${gate.port}/.well-known/acme-challenge/${token}`, { headers: { host: 'app.example' } })
+  const isKnown = async () => (await ask('a'.repeat(43))).status === 200
+  await eventually(isKnown, 'there is an account, whose key answers for any process')
+  const reads = () => metricOf(gate, 'sallyport_store_duration_seconds_count{call="read"}')
+  const before = await reads()
+  const tokens = Array.from({ length: 400 }, (_, index) => `${'b'.repeat(40)}${index}`)
+  const answers = await Promise.all(tokens.map(async token => (await ask(token)).text()))
+  expect(answers.map(text => text.split('.')[0])).toEqual(tokens)
+  // Before, each of them was a read.
+  expect((await reads()) - before).toBeLessThan(tokens.length / 4)
+})
