@@ -1,7 +1,7 @@
 /** Opens one plain listener: `Bun.serve` on an address, a socket file or an inherited socket. */
 
-import { renameSync, rmSync, statSync } from 'node:fs'
-import { dirname } from 'node:path'
+import { existsSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs'
+import { basename, dirname, join } from 'node:path'
 import { GateError } from '../../base/errors.ts'
 import type { ServerCertificate } from '../../config/values/certificate.ts'
 import { addressText, type ListenAddress } from '../../config/values/listen.ts'
@@ -69,11 +69,32 @@ function listenLocally(path: string, common: object): Bun.Server<unknown> {
   const beside = `${path}.${process.pid}`
   const isBeside = !path.startsWith('\0') && there?.isSocket() !== false && Buffer.byteLength(beside) <= MAX_SOCKET_PATH
   if (!isBeside && there?.isSocket() === true) rmSync(path)
+  if (isBeside) removeLeftovers(path)
   const server = Bun.serve({ ...common, unix: isBeside ? beside : path } as Bun.Serve.Options<unknown>)
   if (!isBeside) return server
   socketFiles.set(server, { path, inode: statSync(beside).ino })
   renameSync(beside, path)
   return server
+}
+
+/** Removes what processes left beside a socket that were killed before they moved it there. */
+function removeLeftovers(path: string): void {
+  const [folder, start] = [dirname(path), `${basename(path)}.`]
+  for (const name of existsSync('/proc/self') ? namesIn(folder) : []) {
+    const pid = name.startsWith(start) ? name.slice(start.length) : ''
+    const left = join(folder, name)
+    if (!/^[1-9][0-9]{0,9}$/.test(pid) || existsSync(`/proc/${pid}`)) continue
+    if (statSync(left, { throwIfNoEntry: false })?.isSocket() === true) rmSync(left, { force: true })
+  }
+}
+
+/** None of a folder that is not there, or that may only be written to. */
+function namesIn(folder: string): readonly string[] {
+  try {
+    return readdirSync(folder)
+  } catch {
+    return []
+  }
 }
 
 /** What sockaddr_un holds without its terminator (unix(7)). */
