@@ -1,4 +1,4 @@
-import { expect, test } from 'bun:test'
+import { expect, setDefaultTimeout, test } from 'bun:test'
 import fc from 'fast-check'
 import type { AccessRule, PersonRule } from '../../src/config/keys/rules.ts'
 import type { Identity } from '../../src/identity/identity.ts'
@@ -6,6 +6,9 @@ import type { Facts } from '../../src/policy/condition.ts'
 import { decidePolicy } from '../../src/policy/policy.ts'
 import { parseTarget } from '../../src/route/target.ts'
 import { ada, FACTS, NOON, policyOf, ROLES, rule } from './given.ts'
+
+// Thousands of trees take as long as whatever else the machine does leaves them.
+setDefaultTimeout(300_000)
 
 /**
  * The rules as their documentation says them, written as plainly as possible and without a line of the program's own: sets of
