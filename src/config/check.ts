@@ -9,6 +9,7 @@ import { checkPasswords } from './checks/passwords.ts'
 import { checkBrands, checkPortals } from './checks/portals.ts'
 import { checkProviders } from './checks/providers.ts'
 import { checkApps, checkRoutes } from './checks/routes.ts'
+import { checkDroppedFields } from './checks/rules.ts'
 import { checkLimits, checkServer } from './checks/server.ts'
 import { checkSessions } from './checks/sessions.ts'
 import { checkTls } from './checks/tls.ts'
@@ -101,6 +102,7 @@ export function checkConfig(text: string, options: CheckOptions): CheckResult {
   checkPortals(values, report)
   checkRoutes(values, report)
   checkLimits(values, report)
+  checkDroppedFields(values, report)
   checkTls(values, configFiles, options.now?.() ?? null, report)
   checkUpstreams(values, configFiles, report)
   checkSelf(values, report)

@@ -655,6 +655,26 @@ const CASES: readonly Case[] = [
   ['header.owned', 'a rule by a cookie', ruled('{ roles = ["user"], headers = { «Cookie» = "*" } }')],
   ['header.owned', 'a rule by a credential', ruled('{ roles = ["user"], headers = { «Authorization» = "*" } }')],
   ['header.owned', 'a rule by an address', ruled('{ roles = ["user"], headers = { «CF-Connecting-IP» = "*" } }')],
+  [
+    'header.owned',
+    'a rule by what anybody may send',
+    ruled('{ roles = ["user"], headers = { «CF-IPCountry» = "NZ" } }'),
+  ],
+  [
+    'header.owned',
+    'a rule in a rule by what another gate says of a user',
+    ruled('{ roles = ["user"], not = { headers = { «HTTP_X_Webauth_Role» = "guest" } } }'),
+  ],
+  [
+    'header.owned',
+    'a rule by a field in which a route says who is there',
+    `${ruled('{ roles = ["user"], headers = { «X_Who» = "ada" } }')}\nheaders = { X-Who = "sub" }`,
+  ],
+  [
+    'header.owned',
+    'a rule by another spelling of a trusted field',
+    `${TRUSTING}trusted_fields = "CF-IPCountry"\n${ruled('{ roles = ["user"], headers = { «cf_ipcountry» = "NZ" } }')}`,
+  ],
   ['header.name', 'a rule by what is no field', ruled('{ roles = ["user"], headers = { «"a b"» = "x" } }')],
   ['list.empty', 'a rule by no field', ruled('{ roles = ["user"], headers = «{}» }')],
   ['list.empty', 'a rule by no name of a query', ruled('{ roles = ["user"], query = «{}» }')],

@@ -5,13 +5,16 @@ import { FOR_EVERYONE, type RuleList } from '../keys/allow.ts'
 import type { RootTable } from '../keys/keys.ts'
 import { type PortalTable, ruleOfPerson } from '../keys/portals.ts'
 import type { RouteTable } from '../keys/routes.ts'
-import { type AccessTable, PERSON, SWITCHES } from '../keys/rules.ts'
+import { type AccessTable, isNeverLookedAt, PERSON, SWITCHES } from '../keys/rules.ts'
 import type { UpstreamTable } from '../keys/upstreams.ts'
 import { itemsOf, quote, type Raw, showRaw } from '../text/raw.ts'
 import type { Report } from '../text/report.ts'
 import { didYouMean } from '../text/suggest.ts'
+import { foldFieldName } from '../values/headers.ts'
 import { parseNetwork } from '../values/listen.ts'
+import { isStripped } from '../values/stripped-fields.ts'
 import { momentMs } from '../values/times.ts'
+import { fieldsAbout } from './identity.ts'
 import { createIssuerCheck } from './issuers.ts'
 import { checkProviderNames } from './provider-names.ts'
 
@@ -101,6 +104,31 @@ function checkFieldsInFront({ values: { allow, deny, verify } }: RouteTable, rep
     const hint = 'a field that it keeps to itself counts as not there; sallyport doctor does not see that'
     const message = 'the proxy in front has to pass these fields on with its question'
     report.warn(raw.at, 'rule.front', message, { hint, part: 'key' })
+  }
+}
+
+/** A rule does not decide by what is taken off requests before their application, as nobody vouches for it. */
+export function checkDroppedFields({ values: { server, routes } }: RootTable, report: Report): void {
+  const trusted = server?.values.trusted_fields ?? []
+  const address = server?.values.client_address ?? []
+  const ours = new Set([...(routes ?? []).flatMap(fieldsAbout), ...trusted].concat(address).map(foldFieldName))
+  for (const { values } of routes ?? []) {
+    const lists = [values.allow?.kind === 'list' ? values.allow : null, values.deny ?? null].filter(
+      list => list !== null,
+    )
+    for (const { raw } of lists.flatMap(tablesOf).flatMap(withParts)) {
+      const fields = raw.entries.get('headers')
+      for (const [name, { at }] of fields?.kind === 'table' ? fields.entries : []) {
+        if (trusted.includes(name.toLowerCase()) || isNeverLookedAt(name)) continue
+        const isOurs = ours.has(foldFieldName(name))
+        if (!isOurs && !isStripped(name)) continue
+        const hint = isOurs
+          ? 'it is another field here, or another spelling of one: see headers, trusted_fields and client_address'
+          : 'any client can write it: if your proxy in front sets it, name it in trusted_fields of [server]'
+        const message = `Sallyport drops ${quote(name)} from requests, so rules do not look at it`
+        report.mistake(at, 'header.owned', message, { hint, part: 'key' })
+      }
+    }
   }
 }
 

@@ -116,19 +116,21 @@ const headers = patternsByName({
   check: checkFieldName,
 })
 
-/**
- * Sallyport writes or removes these fields, so the client's value is no longer known. And no pattern may decide who
- * the user is.
- */
+/** No rule looks at them, whatever `trusted_fields` says: other keys decide about users and addresses. */
 const NEVER_LOOKED_AT =
   /^(?:authorization|x-forwarded-.*|(?:x|true|cf-connecting|fly|x-cluster)-client-ip|cf-connecting-ip|x-request-id)$/
 
-function checkFieldName(name: string, { at }: Raw, _: readonly string[], report: Report): void {
+/** Whether Sallyport sets or removes a field in any file, so that a client's value is not known. */
+export function isNeverLookedAt(name: string): boolean {
   const folded = foldFieldName(name)
+  return OWNED.test(folded) || IDENTITY.test(folded) || NEVER_LOOKED_AT.test(folded)
+}
+
+function checkFieldName(name: string, { at }: Raw, _: readonly string[], report: Report): void {
   if (!TOKEN.test(name)) {
     const hint = 'letters, digits and dashes'
     report.mistake(at, 'header.name', `${quote(name)} is not a header name`, { hint, part: 'key' })
-  } else if (OWNED.test(folded) || IDENTITY.test(folded) || NEVER_LOOKED_AT.test(folded)) {
+  } else if (isNeverLookedAt(name)) {
     const hint = 'Sallyport sets or removes it; rules about users and addresses have other keys'
     report.mistake(at, 'header.owned', `rules do not look at ${quote(name)}`, { hint, part: 'key' })
   }

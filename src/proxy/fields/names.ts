@@ -2,14 +2,14 @@
 
 import { memoize } from '../../base/memoize.ts'
 import { foldFieldName, type HeaderPreset } from '../../config/values/headers.ts'
+import {
+  CGI_VARIABLE,
+  FORWARDING_FIELDS,
+  IDENTITY_FIELDS,
+  isListed,
+  PATH_FIELDS,
+} from '../../config/values/stripped-fields.ts'
 import { REQUEST_HOP_BY_HOP } from './hop-by-hop.ts'
-import { FORWARDING_FIELDS, IDENTITY_FIELDS, isListed, PATH_FIELDS } from './stripped.ts'
-
-/**
- * How CGI's variables begin that stand for fields (RFC 3875 §4.1.18), and how Apache hands them on once more: much code asks for
- * `HTTP_CLIENT_IP` or `HTTP_X_FORWARDED_FOR` by that name where only fields are, and finds what a client calls so.
- */
-const CGI_VARIABLE = /^(?:http-|redirect-)+/
 
 /** The identity fields of each preset, as `name: template`. Names as the peers use them. */
 export const PRESETS: Readonly<Record<HeaderPreset, readonly { readonly name: string; readonly template: string }[]>> =

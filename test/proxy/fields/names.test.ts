@@ -1,13 +1,13 @@
 import { describe, expect, test } from 'bun:test'
 import { foldFieldName } from '../../../src/config/values/headers.ts'
-import { compileFieldFates, METHOD_OVERRIDES, PRESETS, PROVIDER_FIELDS } from '../../../src/proxy/fields/names.ts'
 import {
   type FieldTable,
   FORWARDING_FIELDS,
   IDENTITY_FIELDS,
   isListed,
   PATH_FIELDS,
-} from '../../../src/proxy/fields/stripped.ts'
+} from '../../../src/config/values/stripped-fields.ts'
+import { compileFieldFates, METHOD_OVERRIDES, PRESETS, PROVIDER_FIELDS } from '../../../src/proxy/fields/names.ts'
 import { CLIENTS_OWN, SAYS_HOW, SAYS_WHERE, SAYS_WHO } from '../../kit/stripped-fields.ts'
 
 const fateOf = compileFieldFates([])

@@ -1,8 +1,11 @@
 /**
  * Fields that no client may set: an application takes them as statements of a proxy or of another gate. All are names
- * as `foldFieldName` writes them. `test/proxy/fields/stripped.test.ts` has a separate list, in which each entry here needs
+ * as `foldFieldName` writes them. `test/kit/stripped-fields.ts` has a separate list, in which each entry here needs
  * an example.
  */
+
+import { foldFieldName } from './headers.ts'
+
 export interface FieldTable {
   readonly names: ReadonlySet<string>
   /** A program that uses a prefix may write any name below it, so the whole prefix is listed. */
@@ -346,4 +349,18 @@ export const FORWARDING_FIELDS: FieldTable = {
   ],
   // An application's own scripts say them: the name that an upload had.
   kept: new Set(['x-original-filename', 'x-original-file-name']),
+}
+
+/**
+ * How CGI's variables begin that stand for fields (RFC 3875 §4.1.18), and how Apache hands them on once more: much code asks for
+ * `HTTP_CLIENT_IP` or `HTTP_X_FORWARDED_FOR` by that name where only fields are, and finds what a client calls so.
+ */
+export const CGI_VARIABLE = /^(?:http-|redirect-)+/
+
+/** Whether no client may set a field, in any file: also by a name that some backend reads as that. */
+export function isStripped(name: string): boolean {
+  const folded = foldFieldName(name)
+  return [folded, folded.replace(CGI_VARIABLE, '')].some(one =>
+    [IDENTITY_FIELDS, PATH_FIELDS, FORWARDING_FIELDS].some(table => isListed(table, one)),
+  )
 }
