@@ -138,6 +138,10 @@ ${[...fronts.flatMap(front => [route(front, 'public'), route(front, 'private')])
       // The echo answers what is no WebSocket in its own way; by then the cookie is there.
       if (page.response.status !== 200 && front !== 'echo')
         throw new Error(`signing in ended at ${page.address.href} with ${page.response.status}`)
+      // What a sign-in needs on its way is gone from a browser an hour later.
+      const { hostname } = new URL(address)
+      for (const { name } of browser.cookiesLike(hostname, ''))
+        if ((browser.cookieAge(hostname, name) ?? Infinity) <= 3600) browser.forget(hostname, name)
       return browser.cookieHeader(new URL(address))
     },
   }
