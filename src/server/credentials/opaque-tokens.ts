@@ -84,7 +84,7 @@ export function createOpaqueTokens(
         .client(provider)
         .introspect(token, audiences)
         .catch((thrown: unknown) => {
-          giveBack()
+          if (!isAnswered(thrown)) giveBack()
           throw thrown
         })
       if (said === null) continue
@@ -124,6 +124,11 @@ export function createOpaqueTokens(
       return asked
     },
   }
+}
+
+/** Whether a question that failed cost its provider an answer. */
+function isAnswered(thrown: unknown): boolean {
+  return thrown instanceof GateError && Number(thrown.facts.status ?? 0) > 0
 }
 
 /** Only a provider whose tokens begin like this one is shown it: another one could use it. */

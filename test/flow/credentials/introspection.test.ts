@@ -248,6 +248,19 @@ describe('RFC 7662: a token that only its provider can read', () => {
     expect(questions).toBe(102)
   })
 
+  test('that a stranger makes up, and to which the provider gives an error, is charged like any other', async () => {
+    await using other = await startGate(file(`{ audience = "${AUDIENCE}", introspect = true }`), {
+      ports: { now: clock.now },
+    })
+    const before = asked.length
+    says = () => new Response('no', { status: 400 })
+    const statuses: number[] = []
+    for (let n = 0; n < 60; n++) statuses.push((await ask(fresh(), other)).status)
+    expect(statuses).toEqual([...Array(40).fill(503), ...Array(20).fill(429)])
+    expect(asked.length - before).toBe(40)
+    says = right
+  })
+
   test('is asked about for each portal by itself', async () => {
     const away = 'portal = "away"\nheaders = "x-token"\nallow = ["user"]\ntokens = true'
     const toml = [
