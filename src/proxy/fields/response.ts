@@ -1,6 +1,7 @@
 /** What becomes of the fields of an application's answer: those that end here, cookies, places and scopes. */
 
 import { GateError } from '../../base/errors.ts'
+import { memoize } from '../../base/memoize.ts'
 import type { UpstreamAddress } from '../../config/values/address.ts'
 import { isForCachesAlone } from '../../config/values/cache-control.ts'
 import { HOST_WIDE } from '../../config/values/headers.ts'
@@ -68,23 +69,15 @@ const CONCERNS: ReadonlyMap<string, Concern> = new Map<string, Concern>([
 /** Fields that only the gate sends, to proxies in front. */
 const OURS = 'x-sallyport-'
 
-/** The same for names that have come before: applications use a few dozen. Bounded against made-up names. */
-const KNOWN = new Map<string, Concern>(CONCERNS)
-const MOST_KNOWN = 2048
-const LONGEST_KNOWN = 64
-
-function concernOf(name: string): Concern {
-  const concern = judge(name)
-  if (KNOWN.size < MOST_KNOWN && name.length <= LONGEST_KNOWN) KNOWN.set(name, concern)
-  return concern
-}
-
 function judge(name: string): Concern {
   const listed = CONCERNS.get(name)
   if (listed !== undefined) return listed
   if (name.startsWith(OURS)) return 'ours'
   return name !== CACHE_CONTROL && isForCachesAlone(name) ? 'caches' : 'none'
 }
+
+/** Applications use a few dozen names, and one of several may make up any number. */
+const concernOf = memoize(judge, 2048, 64)
 
 /**
  * Removes fields from an upstream's answer: those that end at this hop, and those that would overwrite Sallyport's
@@ -112,7 +105,7 @@ export function cleanResponseFields(
   const fields = headers.toJSON() as Record<string, string | undefined>
   let hasOptions = false
   for (const name in fields) {
-    const concern = KNOWN.get(name) ?? concernOf(name)
+    const concern = concernOf(name)
     if (concern === 'none') continue
     if (concern === 'here') writeHere(headers, name, fields[name] ?? '', bounds.own, asked, address)
     else {

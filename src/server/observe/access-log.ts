@@ -2,6 +2,7 @@
 
 import { showJson, showUnseen } from '../../base/control-characters.ts'
 import { type LogOutput, type LogStyle, timeOfDay } from '../../base/log.ts'
+import { memoize } from '../../base/memoize.ts'
 import { tickWhileBusy } from '../../base/while-busy.ts'
 import type { AccessRecord } from './access-record.ts'
 
@@ -145,21 +146,17 @@ const MOST_KEPT = 4096
 const LONGEST_KEPT = 256
 
 function parts(make: (quoted: string) => string): Parts {
-  const kept = new Map<string | null, string>()
+  const none = make('null')
+  const made = memoize(word => make(quote(word)), MOST_KEPT, LONGEST_KEPT)
   let lastWord: string | null = null
-  let lastText = make('null')
+  let lastText = none
   return {
     of(word) {
       // A look at the one before costs less than to hash a word that has just come in.
       if (word === lastWord) return lastText
-      let text = kept.get(word)
-      if (text === undefined) {
-        text = make(quote(word))
-        if (kept.size < MOST_KEPT && (word === null || word.length <= LONGEST_KEPT)) kept.set(word, text)
-      }
+      lastText = word === null ? none : made(word)
       lastWord = word
-      lastText = text
-      return text
+      return lastText
     },
   }
 }
