@@ -2,19 +2,12 @@
 
 import { errorFacts } from '../base/errors.ts'
 import { networkOf } from '../base/net.ts'
-import type { Log, Ports } from '../base/ports.ts'
+import type { Log } from '../base/ports.ts'
 import { createSparingLog } from '../base/rate-limited-log.ts'
 import { type AuditEvent, EVENTS } from './events.ts'
-import {
-  type AuditFacts,
-  type AuditRecord,
-  type Besides,
-  cleanFacts,
-  parseRecord,
-  renderRecord,
-  tellEvent,
-} from './record.ts'
-import type { AuditBounds, AuditStore, StoredAudit } from './store.ts'
+import { type AuditFacts, type AuditRecord, type Besides, cleanFacts, renderRecord, tellEvent } from './record.ts'
+import { createRetention, type RetentionOptions } from './retention.ts'
+import type { AuditBounds, StoredAudit } from './store.ts'
 
 /**
  * Writes audit events. Each event is a line in the log, and with `[audit]` also a row in the session store.
@@ -47,11 +40,7 @@ export interface OpenAudit extends Audit {
   close(): Promise<void>
 }
 
-export interface AuditOptions {
-  readonly store: AuditStore
-  readonly ports: Pick<Ports, 'now' | 'log'>
-  /** How long rows are kept; 0: there are none. */
-  readonly keepMs: () => number
+export interface AuditOptions extends Omit<RetentionOptions, 'bounds'> {
   /** Where the lines go; absent: nowhere, as for a command that prints its own result. */
   readonly lines?: Log
   readonly bounds?: AuditBounds
@@ -74,10 +63,6 @@ const FLUSH_MS = 1_000
 const WINDOW_MS = 60_000
 /** Rows that wait for a store that does not take them; the oldest are given up. */
 const MOST_PENDING = 10_000
-/** How long after its last word what a process keeps counts: it says so each minute, and a restart takes less. */
-const HEARD_MS = 10 * 60_000
-/** A store that expires rows itself keeps the row that says that there were others. */
-const EMPTIED_KEPT_MS = 400 * 24 * 60 * 60_000
 /** Rows in one transaction. */
 const BATCH = 500
 
@@ -206,47 +191,6 @@ export function createAudit({ store, ports, keepMs, lines, bounds = AUDIT_BOUNDS
       isClosed = true
       if (flushTimer !== null) clearTimeout(flushTimer)
     },
-  }
-}
-
-/** How long rows stay: as long as the process of the store says that keeps them longest. */
-function createRetention({ store, ports, keepMs, bounds }: Required<Omit<AuditOptions, 'lines'>>, told: Log | null) {
-  const processId = crypto.randomUUID()
-  let isOutvoted = false
-
-  /** Rows stay as long as the process says that keeps them longest: one with another file must not take them from the others. */
-  function tellLonger(longestMs: number): void {
-    const isLonger = longestMs > keepMs()
-    if (isLonger && !isOutvoted) {
-      ports.log.warn('Another gate of this session store keeps the audit trail for longer, and so its rows stay', {
-        keep_ms: keepMs(),
-        longest_ms: longestMs,
-        hint: 'give both files the same keep in [audit]',
-      })
-    }
-    isOutvoted = isLonger
-  }
-
-  /** That rows are gone is a row itself; it stays until others come. */
-  async function trim(longestMs: number): Promise<void> {
-    const { rows } = await store.listAudit({ after: null, limit: 2 })
-    const [newest, second] = rows
-    if (newest === undefined) return
-    if (second === undefined && parseRecord(newest.record)?.event === 'audit.emptied') return
-    const number = await store.trimAudit(longestMs, ports.now(), bounds)
-    if (number === 0 || (await store.listAudit({ after: null, limit: 1 })).rows.length > 0) return
-    const why = longestMs === 0 ? 'no gate of this session store keeps rows' : 'all were older than keep'
-    const facts: AuditFacts = { number, reason: why }
-    if (told !== null) tellEvent(told, 'audit.emptied', facts)
-    const record = renderRecord({ atMs: ports.now(), event: 'audit.emptied', facts })
-    await store.appendAudit([{ atMs: ports.now(), isFrequent: false, record }], Math.max(longestMs, EMPTIED_KEPT_MS))
-  }
-
-  return {
-    /** Says how long this process keeps rows, and answers how long any does. */
-    say: async () => store.announceKeep(processId, keepMs(), ports.now(), HEARD_MS),
-    tellLonger,
-    trim,
   }
 }
 

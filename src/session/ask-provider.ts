@@ -4,7 +4,7 @@ import { GateError } from '../base/errors.ts'
 import type { ProviderConfig } from '../config/resolve/providers.ts'
 import type { ProviderPool } from '../identity/provider.ts'
 import type { AskProvider } from './refresh.ts'
-import type { RevokeAtProvider } from './revocations.ts'
+import type { RevokeAtProvider } from './revoke-refresh-tokens.ts'
 
 /**
  * Asks the provider of the sign-in, as the current file describes it.

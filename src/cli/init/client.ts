@@ -4,9 +4,9 @@ import { resolve } from 'node:path'
 import { GateError } from '../../base/errors.ts'
 import { whyUnreadable } from '../../config/text/substitute.ts'
 import type { Io } from '../../console/io.ts'
-import type { AnswerQuestion, Init } from './init.ts'
 import { callbackOf, type Plan } from './plan.ts'
 import * as questions from './questions.ts'
+import type { AnswerQuestion, Init } from './shared.ts'
 
 /** The client's credentials: known, or to be made with an API key; none where there is no provider. */
 export type Client =

@@ -16,11 +16,11 @@ import { askedProviders, examineProvider } from '../doctor/provider.ts'
 import { placeRecipe, type Recipe } from '../recipe/recipe.ts'
 import type { Client } from './client.ts'
 import { originBy } from './https.ts'
-import type { Init } from './init.ts'
 import { type FirstUser, peopleFiles, USERS_FILE } from './people.ts'
 import { callbackOf, type Plan, placeOf, plainPort, planSections } from './plan.ts'
 import { type FrontFile, frontFiles } from './proxy-in-front.ts'
 import { type RegisteredClient, registerClient } from './register.ts'
+import type { Init } from './shared.ts'
 import { USAGE } from './usage.ts'
 
 /** The secret's file, beside the new one. */

@@ -13,7 +13,7 @@ import type { Metadata } from '../../identity/endpoints.ts'
 import { createProviderFetch, DEFAULT_WIRE_LIMITS, type Reach } from '../../identity/http.ts'
 import { readGivenFile } from './client.ts'
 import { type Coming, originBy, type ProviderPlace } from './https.ts'
-import type { Flags, Init } from './init.ts'
+import type { Flags, Init } from './shared.ts'
 
 /** How the provider is reached, by flags. Throws `config.unreadable` for a file or an address that is none. */
 export function readReach({ ca, 'internal-url': address }: Flags, io: Io): Reach {

@@ -5,9 +5,9 @@ import { GateError, toGateError } from '../../base/errors.ts'
 import type { Io } from '../../console/io.ts'
 import { createProviderFetch, DEFAULT_WIRE_LIMITS, type ProviderFetch } from '../../identity/http.ts'
 import { MARK } from '../../portal/layout/assets.ts'
-import type { Init } from './init.ts'
 import { callbackOf, type Plan, placeOf, signedOutOf } from './plan.ts'
 import { takeOverQuestion } from './questions.ts'
+import type { Init } from './shared.ts'
 
 /** A client at Pocket ID that is ours now. */
 export interface RegisteredClient {

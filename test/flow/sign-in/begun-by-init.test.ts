@@ -1,7 +1,7 @@
 import { expect, test } from 'bun:test'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { runInit } from '../../../src/cli/init/run.ts'
+import { runInit } from '../../../src/cli/init/init.ts'
 import { ask } from '../../../src/console/network.ts'
 import { startTellingApp } from '../../kit/applications/telling-app.ts'
 import { BrowserLite } from '../../kit/browser/browser-lite.ts'
