@@ -51,6 +51,7 @@ function failureProblem(ctx: PortalRequest, { status, code, say, retryAfterS }: 
 function failurePage(ctx: PortalRequest, error: GateError, failed: FailedSignIn | null): Response {
   const { status, retryAfterS } = error
   const words = wordsFor(ctx.request)
+  const isLasting = failed !== null && LASTING.has(error.code)
   const page = renderErrorPage({
     words,
     portal: ctx.portal,
@@ -58,7 +59,7 @@ function failurePage(ctx: PortalRequest, error: GateError, failed: FailedSignIn 
     title: sayError(words, error.code),
     reference: ctx.requestId,
     ...advise(ctx, words, error, failed),
-    ...(retryAfterS === undefined ? {} : { retryAfterS, isRepeatable: ctx.request.method !== 'POST' }),
+    ...(retryAfterS === undefined ? {} : { retryAfterS, isRepeatable: ctx.request.method !== 'POST' && !isLasting }),
   })
   // A user who has read it may try again from the start.
   if (error.code === 'sign_in.loop') page.headers.append('set-cookie', forgetLogins(ctx))
@@ -81,11 +82,8 @@ function advise(ctx: PortalRequest, words: Words, error: GateError, failed: Fail
     case 'provider.refused':
     case 'provider.inactive':
       return {
-        // Who cancels at the provider has met no failure (RFC 6749 §4.1.2.1).
-        isFault: error.code !== 'provider.refused' || error.facts.provider_error !== 'access_denied',
-        ...(error.code === 'provider.inactive'
-          ? {}
-          : { detail: error.code === 'provider.subject' ? words.subjectAdvice : words.refusedAdvice }),
+        ...(error.code === 'provider.refused' ? refusedView(ctx, words, error, failed) : {}),
+        ...(error.code === 'provider.subject' ? { detail: words.subjectAdvice } : {}),
         actions: [
           { label: words.tryAgain, address: fresh },
           { label: words.useOtherAccount, address: `${ownPath('login')}?switch=1` },
@@ -137,9 +135,8 @@ function advise(ctx: PortalRequest, words: Words, error: GateError, failed: Fail
     default:
       if (failed === null) return {}
       return {
-        refreshTo: fresh,
-        ...unreachedTitle(ctx, words, error, failed),
         detail: LASTING.has(error.code) ? words.providerLasts : words.providerPasses,
+        ...unreachedView(ctx, words, error, failed),
         actions: [
           ...(LASTING.has(error.code) ? [] : [{ label: words.tryAgain, address: fresh }]),
           ...(failed.provider === null ? [] : otherChoices(ctx, failed.provider, words)),
@@ -148,15 +145,32 @@ function advise(ctx: PortalRequest, words: Words, error: GateError, failed: Fail
   }
 }
 
-/** Which provider cannot be reached, by its name: the others are offered below. */
-function unreachedTitle(
-  { providers }: PortalRequest,
+/** Which provider cannot be reached, by its name, and what it is for: the others are offered below. */
+function unreachedView(
+  { providers, portal }: PortalRequest,
   words: Words,
   { code }: GateError,
   { provider }: FailedSignIn,
 ): Partial<ErrorView> {
   const label = provider === null ? undefined : providers.get(provider)?.label
-  return code === 'provider.down' && label !== undefined ? { title: words.unreached(label) } : {}
+  if (code !== 'provider.down' || label === undefined) return {}
+  return { title: words.unreached(label), detail: words.unreachedProvider(label, portal.providers.length > 1) }
+}
+
+/** Which provider has refused, and whether it or the user has declined: who cancels there has met no failure (RFC 6749 §4.1.2.1). */
+function refusedView(
+  { providers }: PortalRequest,
+  words: Words,
+  { facts }: GateError,
+  failed: FailedSignIn | null,
+): Partial<ErrorView> {
+  const label = providers.get(failed?.answeredBy ?? '')?.label
+  const isDeclined = facts.provider_error === 'access_denied'
+  return {
+    isFault: !isDeclined,
+    ...(label === undefined ? {} : { title: words.refusedBy(label) }),
+    detail: isDeclined ? words.declinedAdvice : words.refusedAdvice,
+  }
 }
 
 /** What is wrong at a provider, or between it and the file, until somebody mends it: to try again changes nothing. */

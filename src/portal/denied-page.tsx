@@ -49,7 +49,9 @@ export function renderDeniedPage(
   // A request with a body is not sent again by loading its page.
   const isWatched = ctx.keepsOwnAddresses && (ctx.request.method === 'GET' || ctx.request.method === 'HEAD')
   // What opens by itself is not asked for by hand.
-  const isAwaited = isWatched && view.asking.some(({ standing }) => standing === 'open')
+  const hasAsked = view.asking.some(({ standing }) => standing === 'open')
+  const isAwaited = isWatched && hasAsked
+  const name = view.routeName === '' ? null : view.routeName
   const application = ctx.waiting(ctx.target.host, ctx.target.path)
   const again =
     canAskAgain(ctx, session) && !isAwaited ? (
@@ -64,7 +66,7 @@ export function renderDeniedPage(
     <NarrowPage words={words} title={words.notOpenTitle} place={ctx.portal.title}>
       {isWatched ? <div data-watch={`${ownPath('ask')}?${new URLSearchParams({ return: here })}`} hidden /> : null}
       {application === null ? null : <Picture {...application} />}
-      <h1>{words.notOpen(view.routeName === '' ? null : view.routeName)}</h1>
+      <h1>{hasAsked ? words.askedFor(name) : words.notOpen(name)}</h1>
       {view.reasons.map(reason => (
         <p>{reason}</p>
       ))}
@@ -151,7 +153,7 @@ function Asking(props: {
     <>
       {open.length === 0 ? null : (
         <div class="asked">
-          <p role="status">{words.asked(list(open))}</p>
+          <p role="status">{words.asked}</p>
           {isWatched ? (
             <p class="soft small dotted" data-watched hidden>
               <span class="wait" aria-hidden="true" />

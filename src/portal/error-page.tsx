@@ -4,7 +4,7 @@
 
 import type { PortalConfig } from '../config/resolve/portals.ts'
 import { pageAnswer } from './answer.ts'
-import { Acts, Help, NarrowPage, Operators, Reference } from './layout/narrow-page.tsx'
+import { type Act, Acts, Help, NarrowPage, Operators, Reference } from './layout/narrow-page.tsx'
 import { Picture } from './layout/pictures.tsx'
 import type { Words } from './words/words.ts'
 
@@ -14,7 +14,7 @@ export interface ErrorView {
   readonly portal: Pick<PortalConfig, 'brand' | 'contact'> | null
   readonly words: Words
   readonly status: number
-  /** The one sentence that says what happened. */
+  /** The one sentence that says what happened; as a heading it has no full stop. */
   readonly title: string
   /** The id that the log carries too. */
   readonly reference: string
@@ -30,15 +30,13 @@ export interface ErrorView {
   readonly cause?: string
   /** False where nothing has gone wrong: the status is not shown. */
   readonly isFault?: boolean
-  /** Sets Retry-After; where the page is repeatable, its script counts down to loading it again. */
+  /** Sets Retry-After; where the page is repeatable, its script counts down in the link to try again. */
   readonly retryAfterS?: number
   /** False for the response to a form: no page of Sallyport's sends a form twice. */
   readonly isRepeatable?: boolean
-  /** The address that it then loads; absent: the same address. */
-  readonly refreshTo?: string
   /** Redirects there at once: for a sign-in that can restart without the user. */
   readonly restartTo?: string
-  readonly actions?: readonly { readonly label: string; readonly address: string }[]
+  readonly actions?: readonly Act[]
 }
 
 /** A page that reloads faster than this would only flicker. */
@@ -56,7 +54,7 @@ export function renderErrorPage(view: ErrorView): Response {
       {...(view.place === undefined ? {} : { place: view.place })}
     >
       {view.application ? <Picture {...view.application} /> : null}
-      <h1>{view.title}</h1>
+      <h1>{view.title.replace(/\.$/, '')}</h1>
       {view.detail === undefined ? null : <p class="soft">{view.detail}</p>}
       {restartTo === undefined ? null : (
         <p class="soft">
@@ -64,8 +62,14 @@ export function renderErrorPage(view: ErrorView): Response {
           {words.startingAgain}
         </p>
       )}
-      <Acts acts={view.actions ?? []} />
-      {afterS === null ? null : <Countdown words={words} afterS={afterS} to={view.refreshTo} />}
+      <Acts acts={actsOf(view, afterS)} />
+      {afterS === null ? null : (
+        <p class="ways">
+          <button class="quiet" type="button" data-stop hidden>
+            {words.stopTrying}
+          </button>
+        </p>
+      )}
       {view.cause === undefined ? null : (
         <p class="cause small">
           {words.causeForAdmins} <code lang="en">{view.cause}</code>
@@ -101,23 +105,11 @@ export function renderErrorPage(view: ErrorView): Response {
   )
 }
 
-/**
- * The script that counts shows this. Without the script there is no count, and the button to try again is always
- * there.
- */
-function Countdown({ words, afterS, to }: { words: Words; afterS: number; to: string | undefined }) {
-  const [before, after] = words.triesAgain
-  return (
-    <div class="again" data-again={afterS} data-to={to} hidden>
-      <p class="soft">
-        <span class="wait" aria-hidden="true" />
-        {before}
-        <strong>{afterS}</strong>
-        {after}
-      </p>
-      <button class="quiet" type="button">
-        {words.stopTrying}
-      </button>
-    </div>
-  )
+/** The links; the one to try again counts down where the page is loaded again by itself. */
+function actsOf({ words, actions = [] }: ErrorView, againS: number | null): readonly Act[] {
+  if (againS === null) return actions
+  const again = actions.find(({ label }) => label === words.tryAgain)
+  // The empty address is that of the page itself.
+  const { address } = again ?? { address: '' }
+  return [{ label: words.tryAgain, address, againS }, ...actions.filter(one => one !== again)]
 }

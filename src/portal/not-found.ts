@@ -15,7 +15,7 @@ import { sayError, type Words } from './words/words.ts'
  */
 export function pageNotFound(
   ctx: PortalRequest,
-  say: (words: Words) => Pick<ErrorView, 'title' | 'detail' | 'actions'>,
+  say: (words: Words) => Pick<ErrorView, 'title' | 'detail' | 'actions' | 'place'>,
 ): Response {
   const { status, say: said } = CODES['route.none']
   if (!prefersPage(ctx.request)) return problemResponse(status, 'route.none', said, ctx.requestId)
@@ -23,10 +23,16 @@ export function pageNotFound(
   return renderErrorPage({ words, portal: ctx.portal, status, reference: ctx.requestId, ...say(words) })
 }
 
-/** The same where it is unknown what the user looked for. */
+/** An address that may be shown: what else an address can spell is not for a page of this site to say. */
+const PLAIN_PATH = /^[\w./-]{1,60}$/
+
+/** The same where it is unknown what the user looked for: with the address, where that is plain, and never its query. */
 export function portalNotFound(ctx: PortalRequest): Response {
+  const { host, path } = ctx.target
   return pageNotFound(ctx, words => ({
+    place: ctx.portal.title,
     title: sayError(words, 'route.none'),
+    detail: words.nothingAt(PLAIN_PATH.test(path) ? host + path : null),
     actions: [{ label: words.yourApplications, address: ownPath('') }],
   }))
 }

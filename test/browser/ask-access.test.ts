@@ -45,7 +45,7 @@ test.each(
       await page.getByLabel(words.askText).fill('<b>For the pictures</b> of the party')
       await button(page, words.askAccess).click()
       expect(page.url()).toBe(`${stand.app}/deep?x=1`)
-      expect(await page.getByRole('status').textContent()).toBe(words.asked('user'))
+      expect(await page.getByRole('status').textContent()).toBe(words.asked)
       expect(await button(page, words.askAccess).count()).toBe(0)
       await look(page, 'asked')
 

@@ -84,7 +84,7 @@ test('what is typed is checked while it is typed; what was saved meanwhile by so
   await one.page.locator('#edit-state').getByText('Not saved yet').waitFor()
   expect(await findBarriers(one.page)).toEqual([])
   await one.page.getByRole('button', { name: 'Review the changes' }).click()
-  await one.page.getByRole('heading', { name: 'What would change' }).waitFor()
+  await one.page.getByRole('heading', { name: 'Review the change' }).waitFor()
   expect(await findBarriers(one.page)).toEqual([])
   await one.page.setViewportSize({ width: 320, height: 700 })
   expect(await one.page.evaluate('document.documentElement.scrollWidth > innerWidth')).toBe(false)

@@ -46,6 +46,7 @@ test.each([
     await stand.become(page, 'Ada')
     await openMenu(page)
     await page.getByRole('link', { name: 'Guest links' }).click()
+    await page.getByLabel('Application').selectOption('Another address')
     await page.getByLabel('Address to open').fill(`${stand.admin}/settings`)
     await page.getByLabel('Who it is for').fill('Aunt')
     await page.getByRole('button', { name: 'Make a link' }).click()
@@ -95,8 +96,13 @@ test('the form lists what takes guests, and keeps its fields when an address is 
     const page = await person.open(`${stand.portal}/.sallyport/guests`)
     await stand.become(page, 'Ada')
     await page.goto(`${stand.portal}/.sallyport/guests`)
-    expect(await page.getByLabel('Application').locator('option').allTextContents()).toEqual(['The board'])
-    await page.getByLabel('address to open').fill(`${stand.admin}/settings`)
+    expect(await page.getByLabel('Application').locator('option').allTextContents()).toEqual([
+      'The board',
+      'Another address',
+    ])
+    expect(await page.getByLabel('Address to open').isVisible()).toBe(false)
+    await page.getByLabel('Application').selectOption('Another address')
+    await page.getByLabel('Address to open').fill(`${stand.admin}/settings`)
     await page.getByLabel('Who it is for').fill('Aunt')
     await page.getByLabel('How long it is valid').selectOption('72')
     await page.getByLabel('How often it can be opened').fill('3')
@@ -105,8 +111,9 @@ test('the form lists what takes guests, and keeps its fields when an address is 
     expect(await page.getByLabel('Who it is for').inputValue()).toBe('Aunt')
     expect(await page.getByLabel('How long it is valid').inputValue()).toBe('72')
     expect(await page.getByLabel('How often it can be opened').inputValue()).toBe('3')
-    expect(await page.getByLabel('address to open').inputValue()).toBe(`${stand.admin}/settings`)
-    await page.getByLabel('address to open').fill('')
+    expect(await page.getByLabel('Address to open').inputValue()).toBe(`${stand.admin}/settings`)
+    // What is chosen counts, and what was typed before does not.
+    await page.getByLabel('Application').selectOption('The board')
     await page.getByRole('button', { name: 'Make a link' }).click()
     expect(await page.locator('.made dd').nth(1).textContent()).toBe('board.localhost/')
     // What a script does is not offered where none runs, and times say their zone.

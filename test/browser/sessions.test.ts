@@ -49,7 +49,7 @@ test.each([...SCREENS])('sessions: someone ends another device, and signs out ev
     await page.getByRole('link', { name: 'Your sessions' }).click()
     await look(page, 'sessions')
     expect(await page.getByRole('listitem').count()).toBe(2)
-    expect(await page.getByText('Used: app.localhost').count()).toBe(2)
+    expect(await page.getByRole('listitem').getByText('app.localhost').count()).toBe(2)
     const ended = page.waitForEvent('load')
     await page.getByRole('listitem').filter({ hasNotText: 'This device' }).getByRole('button').click()
     await ended

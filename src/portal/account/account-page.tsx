@@ -284,7 +284,11 @@ function Factor(view: AccountView) {
         act="factor"
         label={isOn ? say.factorReplace : say.factorSetUp}
         sign="phone"
-        title={<h2>{say.factor}</h2>}
+        title={
+          <h2>
+            {say.factor} <span class="tag">{isOn ? say.on : say.off}</span>
+          </h2>
+        }
         about={
           factor !== null ? (
             <Since words={words} say={say.factorSince} atMs={factor.atMs} />
@@ -510,8 +514,8 @@ function Change(
           {title}
           {about === undefined ? null : <span class={of === undefined ? 'soft' : 'soft small'}>{about}</span>}
         </span>
-        <span class="act to-open">{label}</span>
-        <span class="act to-close">{words.editLeave}</span>
+        <span class={`${of === undefined ? 'act' : 'quiet end'} to-open`}>{label}</span>
+        <span class={`${of === undefined ? 'act' : 'quiet'} to-close`}>{words.editLeave}</span>
       </summary>
       <form class="fields" method="post" action={ownPath('account')}>
         <input type="hidden" name="proof" value={proof} />

@@ -142,6 +142,7 @@ function TokensPage({ words, title, menu, tokens, made, roles, mayMake, places, 
       title={title}
       heading={words.yourTokens}
       menu={menu}
+      isSlim
       lead={<p class="soft">{words.tokensLead}</p>}
     >
       {mayMake ? (
@@ -200,12 +201,16 @@ function NewTokenForm(
             ))}
           </select>
         </div>
+        <div class="wide">
+          <p class="soft small">
+            {roles.length === 0 ? words.tokenWithoutRoles : words.tokenWithRoles(roles.join(', '))}
+          </p>
+          <TokenPlaces words={words} places={places} />
+        </div>
         <button class="act main" type="submit">
           {words.makeToken}
         </button>
       </form>
-      <p class="soft small">{roles.length === 0 ? words.tokenWithoutRoles : words.tokenWithRoles(roles.join(', '))}</p>
-      <TokenPlaces words={words} places={places} />
     </NewForm>
   )
 }
@@ -229,19 +234,20 @@ function Row({
       <Sign of="token" />
       <div>
         <h2>{name}</h2>
-        {about === '' ? null : <p class="soft small">{about}</p>}
+        <Facts
+          facts={[
+            about === '' ? null : <bdi>{about}</bdi>,
+            <Said say={words.tokenSince}>
+              <Time words={words} atMs={session.createdAtMs} nowMs={nowMs} />
+            </Said>,
+            held.isUnused ? words.tokenUnused : null,
+            <Said say={words.linkUntil}>
+              <Moment words={words} atMs={session.expiresAtMs} show="day" />
+            </Said>,
+          ]}
+        />
         {restsAtMs === 0 ? <p class="small">{words.tokenRests}</p> : null}
       </div>
-      <Facts
-        facts={[
-          <Said say={words.tokenSince}>
-            <Time words={words} atMs={session.createdAtMs} nowMs={nowMs} />
-          </Said>,
-          <Said say={words.tokenUntil}>
-            <Moment words={words} atMs={session.expiresAtMs} show="day" />
-          </Said>,
-        ]}
-      />
       <Revoke words={words} page="tokens" id={session.id} name={name} proof={proof} />
     </li>
   )

@@ -69,7 +69,8 @@ function read(ctx: PortalRequest, session: Session, form: URLSearchParams): NewL
       'a link has a name, a lifetime and a number of uses within its portal’s limits',
     )
   }
-  const address = (form.get('address') ?? '').trim() || (form.get('application') ?? '')
+  // An application that is chosen hides what was typed before.
+  const address = form.get('application') || (form.get('address') ?? '').trim()
   return { name, address, uses, lifetimeMs: hours * HOUR_MS }
 }
 
@@ -190,6 +191,7 @@ function GuestsPage(view: GuestsView) {
       title={title}
       heading={words.guestLinks}
       menu={menu}
+      isSlim
       lead={<p class="soft">{words.guestLinksLead}</p>}
     >
       {view.offer === null ? null : <New view={view} offer={view.offer} />}
@@ -246,11 +248,14 @@ function New({ view, offer }: { readonly view: GuestsView; readonly offer: NonNu
                   {name}
                 </option>
               ))}
+              <option value="" selected={refused !== undefined && !isListed}>
+                {words.linkOtherAddress}
+              </option>
             </select>
           </div>
         )}
-        <div class={places.length === 0 ? 'wide' : 'rest'}>
-          <label for="address">{places.length === 0 ? words.linkAddress : words.linkAddressToo}</label>
+        <div class="wide address">
+          <label for="address">{words.linkAddress}</label>
           <input
             id="address"
             name="address"
@@ -299,24 +304,25 @@ function New({ view, offer }: { readonly view: GuestsView; readonly offer: NonNu
 function Row({ view, held }: { readonly view: GuestsView; readonly held: HeldGuestLink }) {
   const { words, own, proof, applications } = view
   const { session, grant, uses, used } = held
-  const icon = applications.find(({ address }) => new URL(address).hostname === grant.host)?.icon ?? null
+  const application = applications.find(({ address }) => new URL(address).hostname === grant.host)
   const isOwn = isSamePerson(grant.maker, own.identity)
-  const maker = isOwn ? '' : `${grant.maker.name === '' ? view.title : grant.maker.name} · `
+  const place = grant.path === '/' ? (application?.name ?? grant.host) : grant.host + grant.path
   return (
     <li class="row">
-      <Picture name={grant.host} picture={icon} />
+      <Picture name={grant.host} picture={application?.icon ?? null} />
       <div>
         <h2>{grant.name}</h2>
-        <p class="soft small">{maker + grant.host + grant.path}</p>
+        <Facts
+          facts={[
+            isOwn ? null : <bdi>{grant.maker.name === '' ? view.title : grant.maker.name}</bdi>,
+            <bdi>{place}</bdi>,
+            words.linkUsed(used, uses),
+            <Said say={words.linkUntil}>
+              <Moment words={words} atMs={session.expiresAtMs} />
+            </Said>,
+          ]}
+        />
       </div>
-      <Facts
-        facts={[
-          words.linkUsed(used, uses),
-          <Said say={words.linkUntil}>
-            <Moment words={words} atMs={session.expiresAtMs} />
-          </Said>,
-        ]}
-      />
       <Revoke words={words} page="guests" id={session.id} name={grant.name} proof={proof} />
     </li>
   )

@@ -18,7 +18,7 @@ import { OwnRoles } from '../layout/access-requests.tsx'
 import { AdminTabs, type Tabs } from '../layout/admin-tabs.tsx'
 import { detailOf, hasSeveral, isSamePerson, nameOf } from '../layout/person.ts'
 import { Sign } from '../layout/pictures.tsx'
-import { momentOf, Time } from '../layout/time.tsx'
+import { agoOf, momentOf, Time } from '../layout/time.tsx'
 import { Facts, type MenuEntry, SearchField, WidePage } from '../layout/wide-page.tsx'
 import { isPortalHost, ownPath } from '../paths.ts'
 import { askedFacts, type PortalRequest, readQuery } from '../portal-request.ts'
@@ -226,12 +226,13 @@ function SessionsPage(view: SessionsView) {
       title={title}
       heading={heading}
       menu={view.menu}
-      lead={all === null ? <p class="soft">{words.sessionsLead}</p> : undefined}
-      beside={
-        mayShowAll && all === null ? (
-          <a class="act" href={`${ownPath('sessions')}?all=1`}>
-            {words.allSessions}
-          </a>
+      isSlim={all === null}
+      lead={
+        all === null ? (
+          <p class="soft">
+            {`${words.sessionsLead} `}
+            {mayShowAll ? <a href={`${ownPath('sessions')}?all=1`}>{words.allSessions}</a> : null}
+          </p>
         ) : undefined
       }
     >
@@ -262,10 +263,9 @@ function SessionsPage(view: SessionsView) {
 function Row({ entry, view }: { readonly entry: ShownSession; readonly view: SessionsView }) {
   const { session, agent, client, lastSeenMs, used, unproven } = entry
   const isThis = session.id === view.own.id
-  // The address of this very device says nothing of another one.
-  const isUsual =
-    view.all === null && !isThis && view.entries.some(own => own.session.id === view.own.id && own.client === client)
-  const { words } = view
+  const { words, nowMs } = view
+  // The address from which all of them came says nothing of one.
+  const isUsual = view.all === null && view.entries.every(own => own.client === client)
   const device = agent === '' ? words.unknownDevice : agent.replace(' on ', ` ${words.on} `)
   const name = nameOf(session.identity)
   const about = [
@@ -273,8 +273,9 @@ function Row({ entry, view }: { readonly entry: ShownSession; readonly view: Ses
       ? []
       : [detailOf(session.identity), view.all.hasSeveral ? session.identity.provider : null, device]),
     client === '' || isUsual ? null : client,
-    used.length === 0 ? null : `${words.applicationsUsed} ${new Intl.ListFormat(words.lang).format(used)}`,
+    used.length === 0 ? null : new Intl.ListFormat(words.lang).format(used),
   ].filter(part => part !== null)
+  const usedMs = isThis ? nowMs : lastSeenMs
   return (
     <li class="row">
       <Sign of={/iPhone|iPad|Android/.test(agent) ? 'phone' : 'computer'} />
@@ -284,23 +285,26 @@ function Row({ entry, view }: { readonly entry: ShownSession; readonly view: Ses
           {isBound(session) ? ' ' : null}
           {isBound(session) ? <span class="tag">{isThis ? words.device.bound : words.device.boundThere}</span> : null}
         </h2>
-        {about.length === 0 ? null : <p class="soft small">{about.join(' · ')}</p>}
+        <Facts
+          facts={[
+            ...about.map(part => <bdi>{part}</bdi>),
+            <>
+              {`${words.lastUsedTime} `}
+              <Time words={words} atMs={usedMs} nowMs={nowMs} />
+            </>,
+            // What has been used as long ago as it began has been used for nothing since.
+            agoOf(session.createdAtMs, nowMs, words) === agoOf(usedMs, nowMs, words) ? null : (
+              <>
+                {`${words.signedInTime} `}
+                <Time words={words} atMs={session.createdAtMs} nowMs={nowMs} />
+              </>
+            ),
+          ]}
+        />
         {unproven === null ? null : (
           <p class="small">{words.device.unproven(momentOf(unproven.atMs, words), unproven.client)}</p>
         )}
       </div>
-      <Facts
-        facts={[
-          <>
-            {`${words.signedInTime} `}
-            <Time words={words} atMs={session.createdAtMs} nowMs={view.nowMs} />
-          </>,
-          <>
-            {`${words.lastUsedTime} `}
-            <Time words={words} atMs={isThis ? view.nowMs : lastSeenMs} nowMs={view.nowMs} />
-          </>,
-        ]}
-      />
       <Form proof={view.proof} act="end" id={session.id} all={view.all}>
         <button
           class="quiet end"

@@ -285,7 +285,6 @@ function Figures({
         value={admin.ofAll(number(up), number(asked.length))}
         note={bad > 0 ? admin.failing(bad) : unknown > 0 ? admin.unknownCount(unknown) : admin.allRun}
         to={bad > 0 ? `${ownPath('admin')}?show=attention#routes` : '#routes'}
-        isBad={bad > 0}
       />
       <Figure
         name={words.sessions}

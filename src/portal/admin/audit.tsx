@@ -174,7 +174,9 @@ interface AuditView {
 /** Who did what, day by day, with a search form and a download as a file. */
 function AuditPage(view: AuditView) {
   const { words, title, menu, tabs, isKept, asked, records, isFirst, next, proof } = view
-  const days = Map.groupBy(records, ({ atMs }) => dayNameOf(atMs, view.nowMs, words))
+  // A row may be written some time after its event.
+  const inOrder = records.toSorted((a, b) => b.atMs - a.atMs)
+  const days = Map.groupBy(inOrder, ({ atMs }) => dayNameOf(atMs, view.nowMs, words))
   return (
     <WidePage
       words={words}
@@ -200,8 +202,8 @@ function AuditPage(view: AuditView) {
               <span class="count">{zoneOf(ofDay[0]?.atMs ?? view.nowMs, words)}</span>
             </h2>
             <ol class="items events">
-              {ofDay.map(record => (
-                <Event view={view} record={record} />
+              {runsOf(ofDay, view).map(run => (
+                <Event view={view} {...run} />
               ))}
             </ol>
           </section>
@@ -323,18 +325,34 @@ function Kinds({ records }: { readonly records: readonly AuditRecord[] }) {
   )
 }
 
-interface EventView {
-  readonly view: AuditView
-  readonly record: AuditRecord
+/** Events, the newest first, that follow each other and are told in the same words. */
+interface Run {
+  readonly records: readonly [AuditRecord, ...AuditRecord[]]
+  readonly sentence: string
+  /** From where. */
+  readonly from: string
 }
 
-/** One event: when, a sentence, and from where; folded out, all that is kept of it, as it is exported. */
-function Event({ view, record }: EventView) {
-  const { words, asked } = view
-  const { event, facts, atMs } = record
-  const { count, agent, client } = facts
-  const from = [agent === undefined ? '' : deviceOf(agent), client].filter(part => part !== undefined && part !== '')
-  const kept = FACTS.filter(fact => facts[fact] !== undefined)
+function runsOf(records: readonly AuditRecord[], view: AuditView): readonly Run[] {
+  const runs: Run[] = []
+  for (const record of records) {
+    const { agent, client } = record.facts
+    const from = [agent === undefined ? '' : deviceOf(agent), client ?? ''].filter(part => part !== '').join(' · ')
+    const sentence = sentenceOf(record.event, view, record)
+    const last = runs.at(-1)
+    const isSame = last !== undefined && last.sentence === sentence && last.from === from
+    if (isSame && last.records[0].event === record.event)
+      runs.splice(-1, 1, { ...last, records: [...last.records, record] })
+    else runs.push({ records: [record], sentence, from })
+  }
+  return runs
+}
+
+/** Events of one kind: when the last was, a sentence, and from where; folded out, all that is kept of each, as it is exported. */
+function Event({ view, records, sentence, from }: Run & { readonly view: AuditView }) {
+  const { words } = view
+  const [{ event, atMs }] = records
+  const count = records.reduce((sum, { facts }) => sum + Number(facts.count ?? 1), 0)
   return (
     <li>
       <details class={EVENTS[event].level}>
@@ -346,32 +364,49 @@ function Event({ view, record }: EventView) {
             <use href={`#kind-${kindOf(event)}`} />
           </svg>
           <span class="said">
-            {showUnseen(sentenceOf(event, view, record))}
-            {count === undefined || Number(count) < 2 ? null : <span class="tag">{words.times(Number(count))}</span>}
+            {showUnseen(sentence)}
+            {count < 2 ? null : <span class="tag">{words.times(count)}</span>}
           </span>
-          <span class="soft">{from.map(part => showUnseen(String(part))).join(' · ')}</span>
+          <span class="soft">{showUnseen(from)}</span>
         </summary>
-        <dl lang="en">
-          <div>
-            <dt>event</dt>
-            <dd>
-              <code>{event}</code>{' '}
-              {asked.event === event ? null : (
-                <a href={auditAddress({ ...asked, event }, {})} lang={words.lang}>
-                  {words.admin.auditOnly}
-                </a>
-              )}
-            </dd>
-          </div>
-          {kept.map(fact => (
-            <div>
-              <dt>{fact}</dt>
-              <dd>{showUnseen(String(facts[fact]))}</dd>
-            </div>
-          ))}
-        </dl>
+        {records.map(record => (
+          <Kept view={view} record={record} isOne={records.length === 1} />
+        ))}
       </details>
     </li>
+  )
+}
+
+/** All that is kept of an event; of several with their time. */
+function Kept(props: { readonly view: AuditView; readonly record: AuditRecord; readonly isOne: boolean }) {
+  const { words, asked } = props.view
+  const { event, facts, atMs } = props.record
+  return (
+    <dl lang="en">
+      {props.isOne ? null : (
+        <div>
+          <dt>time</dt>
+          <dd>{new Date(atMs).toISOString()}</dd>
+        </div>
+      )}
+      <div>
+        <dt>event</dt>
+        <dd>
+          <code>{event}</code>{' '}
+          {asked.event === event ? null : (
+            <a href={auditAddress({ ...asked, event }, {})} lang={words.lang}>
+              {words.admin.auditOnly}
+            </a>
+          )}
+        </dd>
+      </div>
+      {FACTS.filter(fact => facts[fact] !== undefined).map(fact => (
+        <div>
+          <dt>{fact}</dt>
+          <dd>{showUnseen(String(facts[fact]))}</dd>
+        </div>
+      ))}
+    </dl>
   )
 }
 

@@ -221,21 +221,21 @@ function PeoplePage(props: PeopleView) {
             <Initials name={name} />
             <div>
               <h2>{name}</h2>
+              <Facts
+                facts={[
+                  <bdi>{person.name}</bdi>,
+                  own.count(passkeys),
+                  lastMs === 0 ? (
+                    own.notSeen
+                  ) : (
+                    <Said say={own.lastSignIn}>
+                      <Time words={words} atMs={lastMs} nowMs={nowMs} />
+                    </Said>
+                  ),
+                ]}
+              />
               {isStronger ? <p class="soft small">{own.stronger}</p> : null}
             </div>
-            <Facts
-              facts={[
-                <bdi>{person.name}</bdi>,
-                own.count(passkeys),
-                lastMs === 0 ? (
-                  own.notSeen
-                ) : (
-                  <Said say={own.lastSignIn}>
-                    <Time words={words} atMs={lastMs} nowMs={nowMs} />
-                  </Said>
-                ),
-              ]}
-            />
             {isStronger || !mayInvite ? null : (
               <form method="post" action={ownPath('people')}>
                 <input type="hidden" name="proof" value={proof} />

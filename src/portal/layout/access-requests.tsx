@@ -96,7 +96,7 @@ function Request(props: Omit<Props, 'view'> & { readonly request: RoleRequest; r
                 </option>
               ))}
             </select>
-            <button class="act" type="submit" aria-label={words.grantNamed(role, name)}>
+            <button class="act main" type="submit" aria-label={words.grantNamed(role, name)}>
               {words.grant}
             </button>
           </form>
@@ -132,7 +132,7 @@ export function OwnRoles(props: {
   return (
     <>
       <Roles heading={words.grantedRoles} roles={grants.map(grant => [grant.role, untilOf(grant, words)])} />
-      <Roles heading={words.accessRequests} roles={requests.map(({ role }) => [role, words.asked(role)])} />
+      <Roles heading={words.accessRequests} roles={requests.map(({ role }) => [role, words.asked])} />
     </>
   )
 }

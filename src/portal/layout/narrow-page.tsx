@@ -105,14 +105,21 @@ export function NarrowPage(props: {
   )
 }
 
+/** A way on from a page. After `againS` a script takes it by itself, and counts down in it. */
+export interface Act {
+  readonly label: string
+  readonly address: string
+  readonly againS?: number
+}
+
 /** Links that are acts, the first one the main one. */
-export function Acts({ acts }: { readonly acts: readonly { readonly label: string; readonly address: string }[] }) {
+export function Acts({ acts }: { readonly acts: readonly Act[] }) {
   if (acts.length === 0) return null
   return (
     <div class="acts">
-      {acts.map((act, index) => (
-        <a class={index === 0 ? 'act main' : 'act'} href={act.address}>
-          {act.label}
+      {acts.map(({ label, address, againS }, index) => (
+        <a class={index === 0 ? 'act main' : 'act'} href={address} data-again={againS}>
+          {label}
         </a>
       ))}
     </div>

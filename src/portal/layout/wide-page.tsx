@@ -73,15 +73,18 @@ export function WidePage(props: {
   )
 }
 
-/** Facts about one row of a list: a column each, and below each other on a narrow screen. */
-export function Facts({ facts }: { readonly facts: readonly Child[] }) {
+/** Facts about one row of a list, in a line below what it is called; null: there is none. A name goes in `bdi`, and stays as it is spelt. */
+export function Facts({ facts }: { readonly facts: readonly (Child | null)[] }) {
   return (
     <p class="soft small bits">
-      {facts.map(fact => (
-        <>
-          <span>{fact}</span>{' '}
-        </>
-      ))}
+      {facts
+        .filter(fact => fact !== null)
+        .map((fact, index) => (
+          <>
+            {index === 0 ? null : ' · '}
+            <span>{fact}</span>
+          </>
+        ))}
     </p>
   )
 }

@@ -73,7 +73,7 @@ export async function callback(ctx: PortalRequest, tools: CallbackTools): Promis
     checkTraveller(ctx, kept.destination)
     return await finish(ctx, tools, kept, answer, state)
   } catch (thrown) {
-    throw new FailedSignIn(thrown, kept.destination, false)
+    throw new FailedSignIn(thrown, kept.destination, false, { answeredBy: kept.provider })
   }
 }
 

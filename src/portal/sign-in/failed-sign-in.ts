@@ -15,13 +15,24 @@ export class FailedSignIn extends Error {
   readonly mayRestart: boolean
   /** The provider that a sign-in could not be begun at; null for every other failure. */
   readonly provider: string | null
+  /** The provider whose answer it was that failed; null for every other failure. */
+  readonly answeredBy: string | null
 
-  constructor(failure: unknown, destination: Destination, mayRestart: boolean, provider: string | null = null) {
+  constructor(
+    failure: unknown,
+    destination: Destination,
+    mayRestart: boolean,
+    {
+      provider = null,
+      answeredBy = null,
+    }: { readonly provider?: string | null; readonly answeredBy?: string | null } = {},
+  ) {
     super('a sign-in failed', { cause: failure })
     this.name = 'FailedSignIn'
     this.failure = failure
     this.destination = destination
     this.mayRestart = mayRestart
     this.provider = provider
+    this.answeredBy = answeredBy
   }
 }

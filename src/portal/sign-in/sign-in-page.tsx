@@ -13,7 +13,7 @@ import { wordsFor } from '../language.ts'
 import { NarrowPage } from '../layout/narrow-page.tsx'
 import { PasskeyForm, type PasskeyFormView } from '../layout/passkey-form.tsx'
 import { type Choice, CodeInput, Providers, type Waiting, WaitsFor } from '../layout/sign-in-parts.tsx'
-import { spanOf } from '../layout/time.tsx'
+import { Said, spanOf } from '../layout/time.tsx'
 import { ownPath } from '../paths.ts'
 import { type PortalRequest, readQuery } from '../portal-request.ts'
 import { sayError, type Words } from '../words/words.ts'
@@ -261,7 +261,11 @@ function CodePage(props: {
   return (
     <NarrowPage words={words} title={words.codeTitle} place={props.title} isShort>
       <h1>{words.codeTitle}</h1>
-      <p class="soft">{form.name}</p>
+      <p class="soft">
+        <Said say={words.signingInAs}>
+          <bdi>{form.name}</bdi>
+        </Said>
+      </p>
       <UserForm {...form} words={words} wrong={words.codeWrong} below={<RecoveryCode words={words} />}>
         <input type="hidden" name="name" value={form.name} />
         <input type="hidden" name="passed" value={form.passed} />

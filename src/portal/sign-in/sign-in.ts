@@ -98,7 +98,7 @@ export async function login(ctx: PortalRequest, tools: BeginTools): Promise<Resp
         isRemembered || (rememberMs !== null && (stepUp !== null || isAgain) && ctx.session?.isRemembered === true),
     })
   } catch (thrown) {
-    throw new FailedSignIn(thrown, destination, false, provider.name)
+    throw new FailedSignIn(thrown, destination, false, { provider: provider.name })
   }
 }
 

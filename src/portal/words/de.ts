@@ -107,6 +107,7 @@ export const DE: Words = {
   password: 'Passwort',
   waitsToBeSeen:
     'Sie waren hier schon angemeldet. Dieser Tab macht weiter, sobald Sie ihn ansehen oder wieder angemeldet sind.',
+  signingInAs: name => `Anmeldung als ${name}`,
   codeTitle: 'Code eingeben',
   code: 'Code',
   codeNote: 'Die sechs Ziffern Ihrer Authenticator-App.',
@@ -157,7 +158,7 @@ export const DE: Words = {
       others === 0
         ? 'Die Änderung ist gespeichert.'
         : `Die Änderung ist gespeichert. An ${others === 1 ? 'einer anderen Stelle' : `${others} anderen Stellen`} sind Sie jetzt abgemeldet.`,
-    passwordOfFile: 'Falls Sie ein Passwort bekommen haben, verwenden Sie dieses.',
+    passwordOfFile: 'Von der Administration festgelegt.',
     passwordSince: date => `Sie haben Ihr Passwort am ${date} gewählt.`,
     newPassword: 'Neues Passwort',
     newPasswordAgain: 'Neues Passwort wiederholen',
@@ -173,6 +174,8 @@ export const DE: Words = {
     },
     factor: 'Zweiter Faktor',
     factorLead: 'Nach dem Passwort geben Sie einen Code aus einer App auf Ihrem Telefon ein.',
+    on: 'Ein',
+    off: 'Aus',
     factorOfFile: 'Sie verwenden die App, für die Sie einen Schlüssel bekommen haben.',
     factorSince: date => `Sie haben Ihre App am ${date} eingerichtet.`,
     factorSetUp: 'App einrichten',
@@ -209,7 +212,7 @@ export const DE: Words = {
   tokenWithoutRoles: 'Der Zugangsschlüssel hat immer die Rollen, die Sie gerade haben; zurzeit keine.',
   tokenWithRoles: roles => `Der Zugangsschlüssel hat immer die Rollen, die Sie gerade haben; zurzeit: ${roles}.`,
   tokenSince: made => `Erstellt ${made}`,
-  tokenUntil: until => `gültig bis ${until}`,
+  tokenUnused: 'noch nicht verwendet',
   tokenRests: 'Pausiert: Er gilt wieder, sobald Sie sich erneut angemeldet haben.',
   tokenPlaces: places => `Zugangsschlüssel gelten bei ${places}.`,
   tokenPlaceCount: count => `Gelten bei ${count} Adressen`,
@@ -227,7 +230,7 @@ export const DE: Words = {
   noLinks: 'Es gibt noch keine Gastzugänge.',
   noGuestPlaces: 'Keine Ihrer Anwendungen lässt bisher Gäste zu.',
   linkApplication: 'Anwendung',
-  linkAddressToo: 'Oder eine bestimmte Adresse',
+  linkOtherAddress: 'Eine andere Adresse',
   guestLinks: 'Gastzugänge',
   guestLinksLead:
     'Mit einem Gastzugang lässt sich eine Seite ohne Anmeldung öffnen, bis er abläuft oder Sie ihn widerrufen.',
@@ -240,7 +243,8 @@ export const DE: Words = {
   linkUses: 'Wie oft er geöffnet werden kann',
   newLink: 'Neuer Gastzugang',
   makeLink: 'Gastzugang erstellen',
-  linkUsed: (used, uses) => `${used} von ${uses} Mal geöffnet`,
+  linkUsed: (used, uses) =>
+    uses > 1 ? `${used} von ${uses} Mal geöffnet` : used === 0 ? 'noch nicht geöffnet' : 'geöffnet',
   linkUntil: until => `bis ${until}`,
   invited: 'Einladung',
   invitedTo: name => `Sie sind zu ${name} eingeladen`,
@@ -266,8 +270,7 @@ export const DE: Words = {
   unknownDevice: 'Unbekanntes Gerät',
   on: 'auf',
   thisDevice: 'Dieses Gerät',
-  applicationsUsed: 'Verwendet:',
-  signedInTime: 'Angemeldet',
+  signedInTime: 'angemeldet',
   lastUsedTime: 'zuletzt verwendet',
   justNow: 'gerade eben',
   lessThanMinute: 'weniger als eine Minute',
@@ -347,7 +350,7 @@ export const DE: Words = {
   editTooOld:
     'Nicht gespeichert: Ihre Anmeldung liegt zu lange zurück. Kopieren Sie Ihren Text, öffnen Sie diese Seite erneut, und melden Sie sich an.',
   editUnwritten: 'Nicht gespeichert.',
-  reviewTitle: 'Was sich ändern würde',
+  reviewTitle: 'Änderung prüfen',
   reviewChanges: 'Routen und Einstellungen',
   reviewNothing: 'Routen und Einstellungen bleiben gleich.',
   reviewAnybody: 'Für alle, die nicht angemeldet sind',
@@ -391,7 +394,8 @@ export const DE: Words = {
   providerLasts: 'Ein neuer Versuch hilft nicht: Die Administration muss sich das ansehen.',
   startingAgain: 'Die Anmeldung beginnt von vorn\u00a0…',
   unreached: name => `${name} ist nicht erreichbar`,
-  triesAgain: ['Neuer Versuch in ', '\u00a0s.'],
+  unreachedProvider: (name, hasOthers) =>
+    `Bei ${name} melden Sie sich an, doch von dort kommt gerade keine Antwort.${hasOthers ? ' Auf anderem Weg können Sie sich weiterhin anmelden.' : ''}`,
   stopTrying: 'Nicht mehr versuchen',
   causeForAdmins: 'Für die Administration, aus dem Log:',
   tryAgain: 'Erneut versuchen',
@@ -413,7 +417,8 @@ export const DE: Words = {
   askRole: 'Rolle',
   askText: 'Wofür Sie sie brauchen (freiwillig)',
   askAccess: 'Zugriff anfragen',
-  asked: roles => `Sie haben ${roles} angefragt.`,
+  asked: 'Die Administration muss noch zustimmen.',
+  askedFor: name => `Sie haben Zugriff ${name === null ? '' : `auf ${name} `}angefragt`,
   opensByItself: 'Diese Seite öffnet sich von selbst, sobald die Administration zustimmt.',
   loadAgain: 'Laden Sie diese Seite neu, sobald die Administration geantwortet hat.',
   askDeclined: roles => `Ihre Anfrage nach ${roles} wurde abgelehnt. Morgen können Sie erneut fragen.`,
@@ -442,7 +447,11 @@ export const DE: Words = {
     `Sie haben sich als ${account} angemeldet. Verwenden Sie ein anderes Konto, oder bitten Sie die Administration, dieses zuzulassen.`,
   subjectAdvice:
     'Der Anmeldedienst gibt ihm eine Kennung, die hier reserviert ist. Die Administration des Anmeldedienstes kann das ändern.',
-  refusedAdvice: 'Vielleicht haben Sie abgebrochen, oder Ihr Konto darf diese Anwendung nicht verwenden.',
+  refusedAdvice: 'Dort ist ein Fehler aufgetreten. Versuchen Sie es erneut, oder bitten Sie um Hilfe.',
+  declinedAdvice:
+    'Die Anmeldung wurde dort abgelehnt: Sie haben abgebrochen, oder Ihr Konto darf diese Anwendung nicht verwenden.',
+  refusedBy: provider => `${provider} hat Sie nicht angemeldet`,
+  nothingAt: address => `Vielleicht ist ${address ?? 'die Adresse'} falsch geschrieben, oder die Seite ist umgezogen.`,
   browserAdvice: 'Am besten funktioniert es in einem einzigen Browser, der Cookies für diese Website zulässt.',
   stepUp: {
     auth_time:

@@ -107,6 +107,7 @@ export const ES: Words = {
   password: 'Contraseña',
   waitsToBeSeen:
     'Ya habías iniciado sesión aquí. Esta pestaña continuará cuando la mires o cuando vuelvas a iniciar sesión.',
+  signingInAs: name => `Inicio de sesión como ${name}`,
   codeTitle: 'Introduce tu código',
   code: 'Código',
   codeNote: 'Los seis dígitos de tu aplicación de autenticación.',
@@ -158,7 +159,7 @@ export const ES: Words = {
       others === 0
         ? 'Cambio guardado.'
         : `Cambio guardado. ${others === 1 ? 'Se ha cerrado otra sesión tuya.' : `Se han cerrado otras ${others} sesiones tuyas.`}`,
-    passwordOfFile: 'Si te dieron una contraseña, es la que usas.',
+    passwordOfFile: 'La fijó quien administra este sitio.',
     passwordSince: date => `Elegiste tu contraseña el ${date}.`,
     newPassword: 'Contraseña nueva',
     newPasswordAgain: 'Repite la contraseña nueva',
@@ -175,6 +176,8 @@ export const ES: Words = {
     },
     factor: 'Segundo factor',
     factorLead: 'Después de la contraseña, escribes un código que muestra una aplicación de tu teléfono.',
+    on: 'Activado',
+    off: 'Desactivado',
     factorOfFile: 'Usas la aplicación para la que te dieron una clave de configuración.',
     factorSince: date => `Configuraste tu aplicación el ${date}.`,
     factorSetUp: 'Configurar una aplicación',
@@ -211,7 +214,7 @@ export const ES: Words = {
   tokenWithoutRoles: 'Tendrá en cada momento los roles que tengas tú; ahora, ninguno.',
   tokenWithRoles: roles => `Tendrá en cada momento los roles que tengas tú; ahora: ${roles}.`,
   tokenSince: made => `Creada ${made}`,
-  tokenUntil: until => `válida hasta el ${until}`,
+  tokenUnused: 'aún sin usar',
   tokenRests: 'En pausa: volverá a funcionar cuando inicies sesión de nuevo.',
   tokenPlaces: places => `Las claves se aceptan en ${places}.`,
   tokenPlaceCount: count => `Se aceptan en ${count} direcciones`,
@@ -229,7 +232,7 @@ export const ES: Words = {
   noLinks: 'Todavía no hay enlaces de invitado.',
   noGuestPlaces: 'Ninguna de tus aplicaciones admite invitados todavía.',
   linkApplication: 'Aplicación',
-  linkAddressToo: 'O la dirección que abre',
+  linkOtherAddress: 'Otra dirección',
   guestLinks: 'Enlaces de invitado',
   guestLinksLead:
     'Quien tenga un enlace de invitado puede abrir una página sin iniciar sesión, hasta que el enlace caduque o lo revoques.',
@@ -242,7 +245,7 @@ export const ES: Words = {
   linkUses: 'Cuántas veces se puede abrir',
   newLink: 'Nuevo enlace',
   makeLink: 'Crear un enlace',
-  linkUsed: (used, uses) => `abierto ${used} de ${uses === 1 ? '1 vez' : `${uses} veces`}`,
+  linkUsed: (used, uses) => (uses > 1 ? `abierto ${used} de ${uses} veces` : used === 0 ? 'aún sin abrir' : 'abierto'),
   linkUntil: until => `hasta el ${until}`,
   invited: 'Invitación',
   invitedTo: name => `Te han invitado a ${name}`,
@@ -267,8 +270,7 @@ export const ES: Words = {
   unknownDevice: 'Dispositivo desconocido',
   on: 'en',
   thisDevice: 'Este dispositivo',
-  applicationsUsed: 'Usadas:',
-  signedInTime: 'Inicio de sesión',
+  signedInTime: 'inicio de sesión',
   lastUsedTime: 'último uso',
   justNow: 'ahora mismo',
   lessThanMinute: 'menos de un minuto',
@@ -347,7 +349,7 @@ export const ES: Words = {
   editTooOld:
     'No se ha guardado: hace demasiado tiempo que iniciaste sesión. Copia tu texto, abre esta página de nuevo e inicia sesión.',
   editUnwritten: 'No se ha guardado.',
-  reviewTitle: 'Lo que cambiaría',
+  reviewTitle: 'Revisar el cambio',
   reviewChanges: 'Rutas y ajustes',
   reviewNothing: 'Las rutas y los ajustes no cambian.',
   reviewAnybody: 'Para quien no ha iniciado sesión',
@@ -391,7 +393,8 @@ export const ES: Words = {
   providerLasts: 'Volver a intentarlo no sirve de nada: quien administra este sitio tiene que revisarlo.',
   startingAgain: 'El inicio de sesión vuelve a empezar…',
   unreached: name => `No se ha podido contactar con ${name}`,
-  triesAgain: ['Nuevo intento en ', ' s.'],
+  unreachedProvider: (name, hasOthers) =>
+    `Con ${name} inicias sesión, pero ahora no responde.${hasOthers ? ' Mientras tanto, puedes iniciar sesión de otra forma.' : ''}`,
   stopTrying: 'Dejar de intentarlo',
   causeForAdmins: 'Lo que dice el registro, para la administración:',
   tryAgain: 'Reintentar',
@@ -413,7 +416,8 @@ export const ES: Words = {
   askRole: 'Rol',
   askText: 'Para qué lo necesitas (opcional)',
   askAccess: 'Pedir acceso',
-  asked: roles => `Has pedido ${roles}.`,
+  asked: 'A la espera de que la administración acepte.',
+  askedFor: name => `Has pedido acceso a ${name ?? 'esta página'}`,
   opensByItself: 'Esta página se abrirá sola en cuanto la administración acepte.',
   loadAgain: 'Vuelve a cargar esta página cuando la administración haya respondido.',
   askDeclined: roles => `Tu solicitud de ${roles} se ha rechazado. Mañana puedes volver a pedirlo.`,
@@ -441,7 +445,11 @@ export const ES: Words = {
     `Has iniciado sesión como ${account}. Usa otra cuenta, o pide a quien administra este sitio que admita esta.`,
   subjectAdvice:
     'El servicio de inicio de sesión da a esta cuenta un identificador que aquí está reservado. Quien administra ese servicio puede cambiarlo.',
-  refusedAdvice: 'Puede que lo hayas cancelado, o que tu cuenta no pueda usar esta aplicación.',
+  refusedAdvice: 'Allí se ha producido un error. Vuelve a intentarlo o pide ayuda.',
+  declinedAdvice: 'El inicio de sesión se rechazó allí: lo cancelaste, o tu cuenta no puede usar esta aplicación.',
+  refusedBy: provider => `${provider} no te ha identificado`,
+  nothingAt: address =>
+    `Puede que ${address ?? 'la dirección'} esté mal escrita, o que lo que había allí se haya movido.`,
   browserAdvice: 'Funciona mejor si usas un solo navegador y permites las cookies de este sitio.',
   stepUp: {
     auth_time:

@@ -107,6 +107,7 @@ export const FR: Words = {
   password: 'Mot de passe',
   waitsToBeSeen:
     'Vous avez déjà été connecté ici. Cet onglet reprendra quand vous l’afficherez, ou quand vous serez de nouveau connecté.',
+  signingInAs: name => `Connexion en tant que ${name}`,
   codeTitle: 'Saisissez votre code',
   code: 'Code',
   codeNote: 'Les six chiffres de votre application d’authentification.',
@@ -157,7 +158,7 @@ export const FR: Words = {
       others === 0
         ? 'La modification est enregistrée.'
         : `La modification est enregistrée. ${others === 1 ? 'Une autre session a été fermée' : `${others} autres sessions ont été fermées`}.`,
-    passwordOfFile: 'Si un mot de passe vous a été donné, c’est lui que vous utilisez.',
+    passwordOfFile: 'Défini par la personne qui gère ce site.',
     passwordSince: date => `Vous avez choisi votre mot de passe le ${date}.`,
     newPassword: 'Nouveau mot de passe',
     newPasswordAgain: 'Confirmer le nouveau mot de passe',
@@ -173,6 +174,8 @@ export const FR: Words = {
     },
     factor: 'Second facteur',
     factorLead: 'Après votre mot de passe, vous saisissez un code affiché par une application de votre téléphone.',
+    on: 'Activé',
+    off: 'Désactivé',
     factorOfFile: 'Vous utilisez l’application pour laquelle vous avez reçu une clé.',
     factorSince: date => `Vous avez configuré votre application le ${date}.`,
     factorSetUp: 'Configurer une application',
@@ -210,7 +213,7 @@ export const FR: Words = {
   tokenWithoutRoles: 'Il a toujours les mêmes rôles que vous\u202f; actuellement, aucun.',
   tokenWithRoles: roles => `Il a toujours les mêmes rôles que vous\u202f; actuellement\u00a0: ${roles}.`,
   tokenSince: made => `Créé ${made}`,
-  tokenUntil: until => `valable jusqu’au ${until}`,
+  tokenUnused: 'pas encore utilisé',
   tokenRests: 'En pause\u00a0: il fonctionnera de nouveau après votre prochaine connexion.',
   tokenPlaces: places => `Fonctionne sur ${places}.`,
   tokenPlaceCount: count => `Fonctionne sur ${count} adresses`,
@@ -228,7 +231,7 @@ export const FR: Words = {
   noLinks: 'Il n’y a pas encore de lien invité.',
   noGuestPlaces: 'Aucune de vos applications n’accepte encore les invités.',
   linkApplication: 'Application à ouvrir',
-  linkAddressToo: 'Ou une adresse à ouvrir',
+  linkOtherAddress: 'Une autre adresse',
   guestLinks: 'Liens invités',
   guestLinksLead:
     'Un lien invité permet d’ouvrir une page sans se connecter, jusqu’à ce qu’il expire ou que vous le révoquiez.',
@@ -241,7 +244,8 @@ export const FR: Words = {
   linkUses: 'Nombre d’ouvertures possibles',
   newLink: 'Nouveau lien',
   makeLink: 'Créer un lien',
-  linkUsed: (used, uses) => `ouvert ${used} fois sur ${uses}`,
+  linkUsed: (used, uses) =>
+    uses > 1 ? `ouvert ${used} fois sur ${uses}` : used === 0 ? 'pas encore ouvert' : 'ouvert',
   linkUntil: until => `jusqu’au ${until}`,
   invited: 'Invitation',
   invitedTo: name => `Vous êtes invité à ouvrir ${name}`,
@@ -267,8 +271,7 @@ export const FR: Words = {
   unknownDevice: 'Appareil inconnu',
   on: 'sur',
   thisDevice: 'Cet appareil',
-  applicationsUsed: 'Utilisées\u00a0:',
-  signedInTime: 'Connexion',
+  signedInTime: 'connexion',
   lastUsedTime: 'dernière utilisation',
   justNow: 'à l’instant',
   lessThanMinute: 'moins d’une minute',
@@ -348,7 +351,7 @@ export const FR: Words = {
   editTooOld:
     'Non enregistré\u00a0: votre connexion est trop ancienne. Copiez votre texte, rouvrez cette page et connectez-vous.',
   editUnwritten: 'Non enregistré.',
-  reviewTitle: 'Ce qui changerait',
+  reviewTitle: 'Vérifier la modification',
   reviewChanges: 'Routes et paramètres',
   reviewNothing: 'Les routes et les paramètres restent les mêmes.',
   reviewAnybody: 'Pour les visiteurs non connectés',
@@ -392,7 +395,8 @@ export const FR: Words = {
   providerLasts: 'Réessayer ne sert à rien\u00a0: la personne qui gère ce site doit s’en occuper.',
   startingAgain: 'La connexion reprend depuis le début…',
   unreached: name => `${name} est injoignable`,
-  triesAgain: ['Nouvel essai dans ', ' s.'],
+  unreachedProvider: (name, hasOthers) =>
+    `Vous vous connectez avec ${name}, qui ne répond pas pour le moment.${hasOthers ? ' Vous pouvez vous connecter autrement en attendant.' : ''}`,
   stopTrying: 'Ne plus réessayer',
   causeForAdmins: 'Ce que dit le journal, pour les administrateurs\u00a0:',
   tryAgain: 'Réessayer',
@@ -414,7 +418,8 @@ export const FR: Words = {
   askRole: 'Rôle',
   askText: 'Motif de la demande (facultatif)',
   askAccess: 'Demander l’accès',
-  asked: roles => `Vous avez demandé ${roles}.`,
+  asked: 'En attente de l’accord d’un administrateur.',
+  askedFor: name => `Vous avez demandé l’accès à ${name ?? 'cette page'}`,
   opensByItself: 'Cette page s’ouvrira d’elle-même dès qu’un administrateur aura accepté.',
   loadAgain: 'Rechargez cette page une fois qu’un administrateur aura répondu.',
   askDeclined: roles => `Votre demande pour ${roles} a été refusée. Vous pourrez en faire une nouvelle demain.`,
@@ -444,7 +449,12 @@ export const FR: Words = {
     `Vous vous êtes connecté en tant que ${account}. Utilisez un autre compte, ou demandez à la personne qui gère ce site d’autoriser celui-ci.`,
   subjectAdvice:
     'Le service de connexion lui donne un identifiant qui est réservé ici. Un administrateur de ce service peut le changer.',
-  refusedAdvice: 'Vous avez peut-être annulé, ou votre compte n’a pas le droit d’utiliser cette application.',
+  refusedAdvice: 'Une erreur s’y est produite. Réessayez, ou demandez de l’aide.',
+  declinedAdvice:
+    'La connexion y a été refusée\u00a0: vous l’avez annulée, ou votre compte n’a pas le droit d’utiliser cette application.',
+  refusedBy: provider => `${provider} ne vous a pas connecté`,
+  nothingAt: address =>
+    `L’adresse ${address === null ? '' : `${address} `}est peut-être mal saisie, ou la page a été déplacée.`,
   browserAdvice: 'Utilisez de préférence un seul navigateur, et autorisez-y les cookies de ce site.',
   stepUp: {
     auth_time:

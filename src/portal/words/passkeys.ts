@@ -83,7 +83,8 @@ export const EN_PASSKEYS: PasskeyWords = {
   notice: (name, moment) => `The passkey “${name}” was added with an invitation on ${moment}.`,
   noticeAdvice: 'If that was not you, remove it, and tell the person who runs this site.',
   people: 'Users',
-  peopleLead: 'An invitation is a link by which somebody creates a passkey and is signed in. A newer one replaces it.',
+  peopleLead:
+    'An invitation is a link by which somebody creates a passkey and is signed in. A new link ends the one before.',
   peopleEmpty: 'The file has no users.',
   count: passkeys => (passkeys === 0 ? 'no passkey' : passkeys === 1 ? '1 passkey' : `${passkeys} passkeys`),
   lastSignIn: ago => `last sign-in ${ago}`,
@@ -129,7 +130,7 @@ export const DE_PASSKEYS: PasskeyWords = {
   noticeAdvice: 'Wenn Sie das nicht waren, entfernen Sie ihn, und geben Sie der Administration Bescheid.',
   people: 'Personen',
   peopleLead:
-    'Eine Einladung ist eine Adresse: Wer sie öffnet, erstellt einen Passkey und ist damit angemeldet. Eine neue Einladung ersetzt die vorige.',
+    'Eine Einladung ist eine Adresse: Wer sie öffnet, erstellt einen Passkey und ist damit angemeldet. Eine neue Einladung beendet die vorige.',
   peopleEmpty: 'In der Datei stehen keine Personen.',
   count: passkeys => (passkeys === 0 ? 'kein Passkey' : passkeys === 1 ? '1 Passkey' : `${passkeys} Passkeys`),
   lastSignIn: ago => `letzte Anmeldung ${ago}`,
@@ -176,7 +177,7 @@ export const FR_PASSKEYS: PasskeyWords = {
   noticeAdvice: 'Si ce n’était pas vous, supprimez-la et prévenez la personne qui gère ce site.',
   people: 'Utilisateurs',
   peopleLead:
-    'Une invitation est un lien avec lequel quelqu’un crée une clé d’accès et se connecte. Une invitation plus récente la remplace.',
+    'Une invitation est un lien avec lequel quelqu’un crée une clé d’accès et se connecte. Un nouveau lien met fin au précédent.',
   peopleEmpty: 'Le fichier ne contient aucun utilisateur.',
   count: passkeys =>
     passkeys === 0 ? 'aucune clé d’accès' : passkeys === 1 ? '1 clé d’accès' : `${passkeys} clés d’accès`,
@@ -224,7 +225,7 @@ export const ES_PASSKEYS: PasskeyWords = {
   noticeAdvice: 'Si no fuiste tú, quítala y avisa a quien administra este sitio.',
   people: 'Usuarios',
   peopleLead:
-    'Una invitación es un enlace con el que alguien crea una llave de acceso e inicia sesión. Una más reciente la sustituye.',
+    'Una invitación es un enlace con el que alguien crea una llave de acceso e inicia sesión. Un enlace nuevo anula el anterior.',
   peopleEmpty: 'El archivo no tiene usuarios.',
   count: passkeys =>
     passkeys === 0 ? 'sin llaves de acceso' : passkeys === 1 ? '1 llave de acceso' : `${passkeys} llaves de acceso`,

@@ -42,6 +42,9 @@ interface OwnAccountWords {
   readonly passwordFaults: Readonly<Record<PasswordFault | 'differ', string>>
   readonly factor: string
   readonly factorLead: string
+  /** Whether there is one. */
+  readonly on: string
+  readonly off: string
   readonly factorOfFile: string
   factorSince(date: string): string
   readonly factorSetUp: string
@@ -89,6 +92,7 @@ export interface Words {
   readonly password: string
   /** On a tab of a session that is over. */
   readonly waitsToBeSeen: string
+  signingInAs(name: string): string
   readonly codeTitle: string
   readonly code: string
   /** Under the field for a code. */
@@ -152,7 +156,7 @@ export interface Words {
   readonly tokenWithoutRoles: string
   tokenWithRoles(roles: string): string
   tokenSince(made: string): string
-  tokenUntil(until: string): string
+  readonly tokenUnused: string
   readonly tokenRests: string
   /** Where tokens are taken: `git.example.com, app.example.com/api`. */
   tokenPlaces(places: string): string
@@ -171,7 +175,7 @@ export interface Words {
   readonly noLinks: string
   readonly noGuestPlaces: string
   readonly linkApplication: string
-  readonly linkAddressToo: string
+  readonly linkOtherAddress: string
   readonly guestLinks: string
   readonly guestLinksLead: string
   readonly linkMade: string
@@ -210,7 +214,6 @@ export interface Words {
   readonly on: string
   readonly thisDevice: string
   /** Before the names of applications that a session has opened. */
-  readonly applicationsUsed: string
   readonly signedInTime: string
   readonly lastUsedTime: string
   readonly justNow: string
@@ -335,9 +338,10 @@ export interface Words {
   readonly providerLasts: string
   readonly startingAgain: string
   /** Around a number of seconds that is counted down. */
-  readonly triesAgain: Around
   /** An application that is named could not be reached. */
   unreached(name: string): string
+  /** Of a provider: what it is for, and what may be done meanwhile. */
+  unreachedProvider(name: string, hasOthers: boolean): string
   readonly stopTrying: string
   /** Before what the log has of a failure, in English. */
   readonly causeForAdmins: string
@@ -361,7 +365,9 @@ export interface Words {
   readonly askRole: string
   readonly askText: string
   readonly askAccess: string
-  asked(roles: string): string
+  /** Of a request that waits for an answer. */
+  readonly asked: string
+  askedFor(name: string | null): string
   readonly opensByItself: string
   /** Where no script does it. */
   readonly loadAgain: string
@@ -390,6 +396,9 @@ export interface Words {
   memberAdvice(account: string): string
   readonly subjectAdvice: string
   readonly refusedAdvice: string
+  readonly declinedAdvice: string
+  refusedBy(provider: string): string
+  nothingAt(address: string | null): string
   readonly browserAdvice: string
   /** Why a new sign-in was not enough: trying the same at once would only lead here again. */
   readonly stepUp: Readonly<Record<'auth_time' | 'acr' | 'amr', string>>

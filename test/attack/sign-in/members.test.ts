@@ -351,7 +351,7 @@ describe('a sign-in', () => {
     const page = await browser.open(`http://${HOST}/`)
     expect([page.response.status, page.text.includes('ada@example.org')]).toEqual([403, true])
     expect(page.html.address('switch=1')).toStartWith('/.sallyport/login?switch=1')
-    expect(page.html.one('h1').text).toBe('This account may not sign in here.')
+    expect(page.html.one('h1').text).toBe('This account may not sign in here')
     expect(browser.cookieHeader(new URL(`http://${HOST}/`))).not.toContain('sallyport=')
     expect(rows(gate)).toEqual({ n: 0 })
     const [line = ''] = gate.told('sign_in.failed')

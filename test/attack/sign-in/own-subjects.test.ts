@@ -85,7 +85,7 @@ describe.each(OWN)('somebody whom the provider calls %p', sub => {
     const browser = browserAt(gate, HOST)
     const page = await browser.open(`http://${HOST}/`)
     expect(page.response.status).toBe(403)
-    expect(page.html.one('h1').text).toBe('This account cannot be used here.')
+    expect(page.html.one('h1').text).toBe('This account cannot be used here')
     expect(page.html.text).toContain('reserved')
     expect(browser.cookie(HOST, 'sallyport')).toBeNull()
     const line = gate.log.findLast(text => text.includes('provider.subject'))

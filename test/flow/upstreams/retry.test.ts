@@ -20,7 +20,7 @@ async function load(gate: Gate, path: string, init: RequestInit = {}) {
   return {
     status: response.status,
     retryAfter: response.headers.get('retry-after'),
-    again: html.all('.again')[0]?.attribute('data-again') ?? null,
+    again: html.all('[data-again]')[0]?.attribute('data-again') ?? null,
     html,
   }
 }

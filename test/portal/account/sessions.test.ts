@@ -61,8 +61,12 @@ describe('your sessions', () => {
     expect(sessions[0]?.address).toBe('192.0.2.1')
     const page = await phone.open(SESSIONS)
     expect(page.html.texts('.row h2')).toEqual(['Safari on iPhone This device', 'Firefox on Linux'])
-    expect(page.html.texts('.row p')[0]).toBe('192.0.2.1 · Used: Kuma')
-    expect(page.html.texts('.bits span').slice(0, 2)).toEqual(['Signed in just now', 'last used just now'])
+    // All of them came from one address.
+    expect(page.html.texts('.row p')[0]).toBe('Kuma · last used just now')
+    stand.advance(3 * 60_000)
+    expect((await phone.open(SESSIONS)).html.texts('.row p')[0]).toBe(
+      'Kuma · last used just now · signed in 3 minutes ago',
+    )
     for (const host of ['auth', 'kuma']) {
       const cookie = phone.cookie(`${host}.example.com`, SESSION) ?? 'missing'
       expect(page.text).not.toContain(cookie)

@@ -48,8 +48,9 @@ describe('the page of an error', () => {
     const answer = renderErrorPage({ words: EN, portal: null, status: 503, title: 'x', reference: 'r', retryAfterS: 1 })
     expect(answer.headers.get('retry-after')).toBe('1')
     const page = htmlPage(await answer.text())
-    const again = page.one('.again')
-    expect([again.attribute('data-again'), again.attribute('hidden')]).toEqual(['3', ''])
+    const again = page.one('[data-again]')
+    expect([again.text, again.attribute('data-again'), again.attribute('href')]).toEqual(['Try again', '3', ''])
+    expect(page.one('[data-stop]').attribute('hidden')).toBe('')
     expect(page.has('meta[http-equiv]')).toBe(false)
     const script = page.one('script').lines
     const hash = new Bun.CryptoHasher('sha256').update(script).digest('base64')
@@ -61,10 +62,10 @@ describe('the page of an error', () => {
       title: 'x',
       reference: 'r',
       retryAfterS: 9,
-      refreshTo: '/a?b=1&c',
+      actions: [{ label: EN.tryAgain, address: '/a?b=1&c' }],
     })
-    const later = htmlPage(await other.text()).one('.again')
-    expect([later.attribute('data-again'), later.attribute('data-to')]).toEqual(['9', '/a?b=1&c'])
+    const later = htmlPage(await other.text()).one('[data-again]')
+    expect([later.attribute('data-again'), later.attribute('href')]).toEqual(['9', '/a?b=1&c'])
   })
 })
 

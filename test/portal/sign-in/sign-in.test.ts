@@ -236,8 +236,8 @@ describe('languages', () => {
       ['', 'Hallo, User 1'],
       ['logout', 'Die Abmeldung gilt für alle Anwendungen hier.'],
       ['sessions', 'gerade eben'],
-      ['nothing', 'Unter dieser Adresse ist nichts zu finden.'],
-      ['callback', 'Diese Anmeldung ist abgelaufen oder wurde schon verwendet.'],
+      ['nothing', 'Unter dieser Adresse ist nichts zu finden'],
+      ['callback', 'Diese Anmeldung ist abgelaufen oder wurde schon verwendet'],
     ]
     for (const [page, text] of german) {
       const answer = await browser.visit(`${PORTAL}/.sallyport/${page}`, { headers: GERMAN })
@@ -343,8 +343,8 @@ describe('a provider that is down', () => {
     const page = await down.browser().open(`${KUMA}/deep?x=1`)
     expect(page.response.status).toBe(503)
     expect(page.response.headers.get('retry-after')).toBe('1')
-    const again = page.html.one('.again')
-    expect([again.attribute('data-again'), again.attribute('data-to')]).toEqual(['3', `${KUMA}/deep?x=1`])
+    const again = page.html.one('[data-again]')
+    expect([again.text, again.attribute('data-again')]).toEqual(['Try again', '3'])
     expect(page.html.link('Try again')).toBe(`${KUMA}/deep?x=1`)
   })
 })

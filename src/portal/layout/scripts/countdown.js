@@ -1,25 +1,26 @@
 /**
- * Loads a page again after `data-again` seconds, with a visible count and a button that stops it; a hidden page waits.
- * Loads `data-to` where that is given.
+ * Follows the link with `data-again` after so many seconds, with a visible count in it and a button that stops it; a hidden page waits.
+ * Without it there is no count, and one follows the link.
  */
 ;(() => {
-  const box = /** @type {HTMLElement} */ (document.querySelector('[data-again]'))
-  const left = /** @type {HTMLElement} */ (box.querySelector('strong'))
-  const { again, to } = box.dataset
-  let seconds = Number(again)
+  const link = /** @type {HTMLAnchorElement} */ (document.querySelector('[data-again]'))
+  const stop = /** @type {HTMLElement} */ (document.querySelector('[data-stop]'))
+  let seconds = Number(link.dataset.again)
   const tick = () => {
     if (document.hidden) return
     seconds -= 1
-    left.textContent = `${seconds}`
+    link.dataset.left = `${seconds}`
     if (seconds > 0) return
     clearInterval(timer)
-    if (to) location.replace(to)
+    if (link.href !== location.href.split('#', 1)[0]) location.replace(link.href)
     else location.reload()
   }
   const timer = setInterval(tick, 1000)
-  box.querySelector('button')?.addEventListener('click', () => {
+  stop.addEventListener('click', () => {
     clearInterval(timer)
-    box.hidden = true
+    stop.hidden = true
+    delete link.dataset.left
   })
-  box.hidden = false
+  link.dataset.left = `${seconds}`
+  stop.hidden = false
 })()
