@@ -175,7 +175,7 @@ export function readHeaderUp(
 }
 
 /** Fields that say who the user is, or that a connection needs: a route changes none of them. */
-export function isOwn(field: string): boolean {
+function isOwn(field: string): boolean {
   const folded = foldFieldName(field)
   return OWNED.test(folded) || IDENTITY.test(folded)
 }

@@ -1,9 +1,9 @@
 /** Matchers of Caddy's routes (`match`), as tests. */
 
+import { isNeverLookedAt } from '../../config/keys/rules.ts'
 import type { Json } from '../../config/text/raw.ts'
 import { parseNetwork } from '../../config/values/listen.ts'
 import { isStripped } from '../../config/values/stripped-fields.ts'
-import { isOwn } from './fields.ts'
 import { isTable, listOf, onlyTexts, type Table, tableOf, textOf, textsOf, valueAt } from './json.ts'
 import { bypassTest, expressionTest } from './patterns.ts'
 import { ALWAYS, anyOf, leavesOf, NEVER, type Test, UNKNOWN } from './rules.ts'
@@ -100,7 +100,8 @@ function readFields(value: unknown, key: 'headers' | 'query'): Test {
   if (!isTable(value)) return UNKNOWN
   if (key === 'headers' && saysPlain(value)) return { kind: 'unknown', by: 'x-forwarded-proto' }
   const parts = Object.entries(value).map(([name, stated]): Test => {
-    if (key === 'headers' && (isOwn(name) || isStripped(name) || !/^[A-Za-z0-9-]+$/.test(name))) return UNKNOWN
+    if (key === 'headers' && (isNeverLookedAt(name) || isStripped(name) || !/^[A-Za-z0-9-]+$/.test(name)))
+      return UNKNOWN
     const rule = (patterns: readonly string[]): Test => ({
       kind: 'rule',
       rule: { [key]: { [name]: patterns as Json } },

@@ -197,6 +197,13 @@ const CASES: readonly Case[] = [
       'upstream one files = { folder = "/srv/www", endings = [".html"] } allow = "public" deny = [{ path_regexp = ["(?:^|/)Caddyfile(?:/|$)"], ignore_case = true }]',
     ],
   ],
+  ...['Authorization', 'CF-Connecting-IP', 'CF-IPCountry', 'X-Webauth-User'].map(
+    (name): Case => [
+      `what a matcher asks of ${name}, which no rule looks at`,
+      site({ match: [{ header: { [name]: ['a*'] } }], handle: [app('one')] }, { handle: [GUARD, app('one')] }),
+      [`upstream one allow = ["user"] ${NO_EMAIL}`],
+    ],
+  ),
   [
     'files before an application that is guarded in another way',
     site(
