@@ -255,7 +255,8 @@ function Password(view: AccountView) {
         act="password"
         label={say.changePassword}
         sign="lock"
-        title={<h2>{words.password}</h2>}
+        isOpen={view.told?.kind === 'password'}
+        heading={<h2>{words.password}</h2>}
         about={
           password === null ? say.passwordOfFile : <Since words={words} say={say.passwordSince} atMs={password.atMs} />
         }
@@ -284,7 +285,7 @@ function Factor(view: AccountView) {
         act="factor"
         label={isOn ? say.factorReplace : say.factorSetUp}
         sign="phone"
-        title={
+        heading={
           <h2>
             {say.factor} <span class="tag">{isOn ? say.on : say.off}</span>
           </h2>
@@ -304,7 +305,7 @@ function Factor(view: AccountView) {
           {...view}
           act="recovery"
           label={say.recoveryMake}
-          title={<h3>{say.recovery}</h3>}
+          heading={<h3>{say.recovery}</h3>}
           about={say.recoveryLeft(recovery.length)}
         />
       ) : null}
@@ -340,7 +341,7 @@ function Passkeys(view: AccountView) {
           act="passkey"
           label={say.add}
           sign="passkey"
-          title={<h2>{say.heading}</h2>}
+          heading={<h2>{say.heading}</h2>}
           about={say.lead}
         />
       ) : (
@@ -363,7 +364,7 @@ function Passkeys(view: AccountView) {
             ) : (
               <div class="head">
                 <span>
-                  {telling(view, passkey).title}
+                  {telling(view, passkey).heading}
                   <span class="soft small">{telling(view, passkey).about}</span>
                 </span>
               </div>
@@ -379,7 +380,7 @@ function Passkeys(view: AccountView) {
 function telling({ words, rpId }: AccountView, passkey: Account['passkeys'][number]) {
   const say = words.passkeys
   return {
-    title: (
+    heading: (
       <h3>
         {passkey.name} {passkey.isBackedUp ? <span class="tag">{say.synced}</span> : null}
       </h3>
@@ -495,23 +496,25 @@ function Change(
     readonly label: string
     /** What it changes, and how that is now. */
     readonly sign?: keyof typeof PICTURES
-    readonly title?: Child
+    readonly heading?: Child
     readonly about?: Child
     /** One of several that it may be of. */
     readonly of?: Pick<Account['passkeys'][number], 'id' | 'name'>
+    /** Open from the start: what was just typed into it was refused. */
+    readonly isOpen?: boolean
     readonly isEnd?: boolean
     readonly children?: Child
   },
 ) {
-  const { words, proof, act, label, sign, title, about, of, isFresh, isEnd = false } = props
+  const { words, proof, act, label, sign, heading, about, of, isFresh, isOpen = false, isEnd = false } = props
   const say = words.ownAccount
   const id = of === undefined ? act : `${act}-${of.id}`
   return (
-    <details>
+    <details open={isOpen}>
       <summary class="head">
         {sign === undefined ? null : <Sign of={sign} />}
         <span>
-          {title}
+          {heading}
           {about === undefined ? null : <span class={of === undefined ? 'soft' : 'soft small'}>{about}</span>}
         </span>
         <span class={`${of === undefined ? 'act' : 'quiet end'} to-open`}>{label}</span>

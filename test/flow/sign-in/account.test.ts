@@ -62,6 +62,13 @@ describe('the page', () => {
     expect(await faultOf('AdaAdaAda12')).toEqual([422, 'name'])
     expect(await faultOf('with\u0007a bell')).toEqual([422, 'control'])
     expect(await faultOf(OWN, OTHER)).toEqual([422, 'differ'])
+    // The form stays open for another try: it was the only one that was in use.
+    const page = await browser.open(ACCOUNT)
+    const refused = await browser.submit(page, { present: OF_FILE, new: 'seven77', again: 'seven77' })
+    expect([page.html, refused.html].map(({ all }) => all('details[open] h2').map(one => one.text))).toEqual([
+      [],
+      ['Password'],
+    ])
     await signedIn(gate)
   })
 
@@ -87,6 +94,7 @@ describe('the page', () => {
     const done = await browser.submit(wrong, { code: codeAt(gate.clock.now(), secret) })
     const codes = done.html.one('code.codes').lines.trim().split('\n')
     for (const code of codes) plant(code, 'a recovery code')
+    expect(done.html.texts('summary').at(-1)).toStartWith('Remove the second factor')
     expect([done.response.status, codes.length, new Set(codes).size]).toEqual([200, 10, 10])
     expect((await browser.open(ACCOUNT)).text).not.toContain(codes[0] ?? '')
     // The code that confirmed it is used up.
