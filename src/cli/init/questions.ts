@@ -161,7 +161,7 @@ function parseProxy(text: string): Parsed<string> {
 
 export const UPSTREAM: Question = {
   flag: '--upstream',
-  prompt: 'Where it answers itself, such as http://app:3000',
+  prompt: 'Where it answers itself, such as http://127.0.0.1:3000',
   fallback: null,
   parse(text) {
     if (text.trim() === '') return bad('text.empty', 'An address is needed, such as http://127.0.0.1:3000')

@@ -49,6 +49,11 @@ function parseHttp(text: string, code: AddressCode, what: string): Parsed<HttpAd
     return bad(code, not, hintFor(scheme, own), schemeText)
   }
   if (/\s/.test(text)) return bad(code, not, 'there is a space in it')
+  // A number alone is an IPv4 address to a URL parser, but a port to whoever writes one.
+  const lonePort = /^:?(\d{1,5})$/.exec(authority)?.[1]
+  if (lonePort !== undefined) {
+    return bad(code, not, `before a port goes its host: "${scheme}://localhost:${lonePort}${rest}"`, authority)
+  }
   const portText = /:(\d*)$/.exec(authority)?.[1]
   const host = parseHost(portText === undefined ? authority : authority.slice(0, -portText.length - 1))
   if (!host.ok) return bad(code, not, host.hint, host.mark)

@@ -149,6 +149,7 @@ describe('init asks how browsers come', () => {
     [['--tls', 'files', '--cert', 'none.pem', '--key', 'none.pem'], 2, 'none.pem does not exist'],
     [['--tls', 'files'], 2, 'missing: --cert, --key'],
     [['--upstream', ''], 2, 'An address is needed, such as http://127.0.0.1:3000'],
+    [['--upstream', '3000'], 2, 'before a port goes its host: "http://localhost:3000"'],
     [['--tls', 'ftp'], 2, 'one of acme, files, proxy, plain'],
     [['--tls', 'proxy', '--proxy-address', 'proxy'], 2, 'is not a network'],
     [['--tls', 'acme', '--email', 'me'], 2, 'is not an e-mail address'],

@@ -30,6 +30,15 @@ export const ADDRESS_HINTS: readonly HintCase[] = [
     'value',
     /("http:\/\/localhost:3000")/,
   ),
+  ...['3000', ':3000'].map(port =>
+    one(
+      `an upstream by a scheme and ${port}`,
+      [UPSTREAM, `"http://${port}"`],
+      'upstream.invalid',
+      'value',
+      /("http:\/\/localhost:3000")/,
+    ),
+  ),
   one(
     'an upstream with slashes alone',
     [UPSTREAM, '"//10.0.0.5:3000"'],
