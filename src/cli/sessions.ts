@@ -234,6 +234,10 @@ async function revoke(
   await io.stdout(
     json === true ? `${showJson({ revoked })}\n` : `${count(revoked.length, 'session')} revoked${besides}\n`,
   )
+  if (subject !== undefined && revoked.length === 0) {
+    const said = `no session of the subject ${showUnseen(subject)} is in the store`
+    io.stderr(`${said}; that of a user of a file is htpasswd:NAME, and "sessions list --json" shows all\n`)
+  }
   for (const id of unstored)
     io.stderr(`there is no session ${showUnseen(id)} in the store; running servers end it if they have it in memory\n`)
   return unstored.length > 0 ? EXIT.failed : EXIT.ok
