@@ -31,8 +31,8 @@ export const COMMANDS: readonly Command[] = [
   { name: 'audit', call: 'audit [--who …]', about: 'who signed in, was refused, made a token' },
   {
     name: 'user',
-    call: 'user add|passwd|totp FILE',
-    about: 'names and passwords, where there is no provider',
+    call: 'user add|passwd|invite …',
+    about: 'a file of users, with passwords or passkeys',
     words: ['add', 'passwd', 'remove', 'totp', 'list', 'convert', 'invite', 'reset'],
   },
   { name: 'client-key', call: 'client-key FILE', about: 'what a provider has to know of a client’s key' },
