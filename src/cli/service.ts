@@ -28,6 +28,9 @@ Exit code: 0 shown, 2 for an unknown name.
 /** What may stand in a unit, a script and a list alike without being read as anything else. */
 const PLAIN = /^[\w@+=:,./[\]-]+$/
 
+/** What ProtectHome and PrivateTmp of the unit for systemd hide. */
+const HIDDEN = /^\/(?:home|root|run\/user|tmp|var\/tmp)\//
+
 /** `sallyport service`: answers the exit code. */
 export async function runService(argv: readonly string[], io: Io): Promise<number> {
   const parsed = parseArguments(argv, USAGE, io)
@@ -61,6 +64,12 @@ export async function runService(argv: readonly string[], io: Io): Promise<numbe
     return EXIT.usage
   }
   await io.stdout(print(place))
+  const hidden = print === systemd ? [place.program, place.config].filter(path => HIDDEN.test(path)) : []
+  if (hidden.length > 0) {
+    io.stderr(
+      `the unit hides home folders and /tmp from the service, and so ${hidden.join(' and ')}: install the program in /usr/local/bin and the file in /etc/sallyport (docs/as-a-service.md)\n`,
+    )
+  }
   return EXIT.ok
 }
 

@@ -77,6 +77,23 @@ test('the unit may write where docs/logs.md has the log', async () => {
   expect(places).toEqual([mayWrite, mayWrite])
 })
 
+test.each([
+  ['/home/ada/dist/sallyport', '/etc/sallyport/routes.toml', '/home/ada/dist/sallyport'],
+  ['/usr/local/bin/sallyport', '/root/first/routes.toml', '/root/first/routes.toml'],
+  ['/tmp/sallyport', '/etc/sallyport/routes.toml', '/tmp/sallyport'],
+  ['/usr/local/bin/sallyport', '/etc/sallyport/routes.toml', null],
+])(
+  'a unit for %s and %s is printed, with a word on what it hides from the service',
+  async (program, config, hidden) => {
+    const { code, out, err } = await runIn('/', io => runService(['--program', program, '--config', config], io))
+    expect([code, out]).toEqual([0, expect.stringContaining(`ExecStart=${program} serve --config ${config}\n`)])
+    const say = hidden === null ? /^$/ : `the unit hides home folders and /tmp from the service, and so ${hidden}`
+    expect(err).toEqual(expect.stringMatching(say))
+    // launchd and OpenRC hide nothing.
+    expect((await runIn('/', io => runService(['openrc', '--program', program], io))).err).toBe('')
+  },
+)
+
 needs('python3').test(
   'the script for OpenRC is one for a shell, and the list for launchd one that is read',
   async () => {
