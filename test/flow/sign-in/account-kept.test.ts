@@ -162,7 +162,7 @@ describe('what a user has set', () => {
     saveUsers(gate, tablesOf({ id: 'id-of-another' }, { name: 'bob' }))
     expect((await signIn(gate, OWN)).page.response.status).toBe(403)
     const page = await (await signedIn(gate)).open(ACCOUNT)
-    expect(page.html.text).toContain('the one that you were given')
+    expect(page.html.text).toContain('Set by the person who runs this site')
     saveUsers(gate, tablesOf({}, { name: 'bob' }))
     await eventually(async () => (await signIn(gate, OF_FILE)).page.response.status === 200, 'it was removed')
   })

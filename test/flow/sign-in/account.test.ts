@@ -37,7 +37,7 @@ describe('the page', () => {
     const page = await browser.open(ACCOUNT)
     expect([page.html.link('Your account'), page.html.text]).toEqual([
       '/.sallyport/account',
-      expect.stringContaining('the one that you were given'),
+      expect.stringContaining('Set by the person who runs this site'),
     ])
     const changed = await browser.submit(page, { present: OF_FILE, new: OWN, again: OWN })
     expect([changed.response.status, changed.html.text.includes('Your change is saved.')]).toEqual([200, true])
