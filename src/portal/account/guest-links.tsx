@@ -254,7 +254,7 @@ function New({ view, offer }: { readonly view: GuestsView; readonly offer: NonNu
             </select>
           </div>
         )}
-        <div class="wide address">
+        <div class={places.length === 0 ? 'wide' : 'address'}>
           <label for="address">{words.linkAddress}</label>
           <input
             id="address"

@@ -275,7 +275,6 @@ function Row({ entry, view }: { readonly entry: ShownSession; readonly view: Ses
     client === '' || isUsual ? null : client,
     used.length === 0 ? null : new Intl.ListFormat(words.lang).format(used),
   ].filter(part => part !== null)
-  const usedMs = isThis ? nowMs : lastSeenMs
   return (
     <li class="row">
       <Sign of={/iPhone|iPad|Android/.test(agent) ? 'phone' : 'computer'} />
@@ -288,12 +287,14 @@ function Row({ entry, view }: { readonly entry: ShownSession; readonly view: Ses
         <Facts
           facts={[
             ...about.map(part => <bdi>{part}</bdi>),
-            <>
-              {`${words.lastUsedTime} `}
-              <Time words={words} atMs={usedMs} nowMs={nowMs} />
-            </>,
-            // What has been used as long ago as it began has been used for nothing since.
-            agoOf(session.createdAtMs, nowMs, words) === agoOf(usedMs, nowMs, words) ? null : (
+            isThis ? null : (
+              <>
+                {`${words.lastUsedTime} `}
+                <Time words={words} atMs={lastSeenMs} nowMs={nowMs} />
+              </>
+            ),
+            // What was used as long ago as it began was used for nothing since.
+            !isThis && agoOf(session.createdAtMs, nowMs, words) === agoOf(lastSeenMs, nowMs, words) ? null : (
               <>
                 {`${words.signedInTime} `}
                 <Time words={words} atMs={session.createdAtMs} nowMs={nowMs} />

@@ -394,6 +394,7 @@ export const DE: Words = {
   providerLasts: 'Ein neuer Versuch hilft nicht: Die Administration muss sich das ansehen.',
   startingAgain: 'Die Anmeldung beginnt von vorn\u00a0…',
   unreached: name => `${name} ist nicht erreichbar`,
+  unreachedAdvice: 'Von dort kommt gerade keine Antwort. An Ihnen liegt es nicht.',
   unreachedProvider: (name, hasOthers) =>
     `Bei ${name} melden Sie sich an, doch von dort kommt gerade keine Antwort.${hasOthers ? ' Auf anderem Weg können Sie sich weiterhin anmelden.' : ''}`,
   stopTrying: 'Nicht mehr versuchen',

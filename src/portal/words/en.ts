@@ -295,6 +295,7 @@ export const EN: Words = {
   providerLasts: 'Trying again does not help: the person who runs this site has to look at it.',
   startingAgain: 'Starting again…',
   unreached: name => `${name} could not be reached`,
+  unreachedAdvice: 'It does not answer right now. Nothing is wrong on your side.',
   unreachedProvider: (name, hasOthers) =>
     `You sign in at ${name}, and it does not answer right now.${hasOthers ? ' Another way to sign in works meanwhile.' : ''}`,
   stopTrying: 'Stop trying',

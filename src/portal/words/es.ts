@@ -393,6 +393,7 @@ export const ES: Words = {
   providerLasts: 'Volver a intentarlo no sirve de nada: quien administra este sitio tiene que revisarlo.',
   startingAgain: 'El inicio de sesión vuelve a empezar…',
   unreached: name => `No se ha podido contactar con ${name}`,
+  unreachedAdvice: 'Ahora no responde. El problema no viene de ti.',
   unreachedProvider: (name, hasOthers) =>
     `Con ${name} inicias sesión, pero ahora no responde.${hasOthers ? ' Mientras tanto, puedes iniciar sesión de otra forma.' : ''}`,
   stopTrying: 'Dejar de intentarlo',

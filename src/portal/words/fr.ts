@@ -395,6 +395,7 @@ export const FR: Words = {
   providerLasts: 'Réessayer ne sert à rien\u00a0: la personne qui gère ce site doit s’en occuper.',
   startingAgain: 'La connexion reprend depuis le début…',
   unreached: name => `${name} est injoignable`,
+  unreachedAdvice: 'L’application ne répond pas pour le moment. Le problème ne vient pas de vous.',
   unreachedProvider: (name, hasOthers) =>
     `Vous vous connectez avec ${name}, qui ne répond pas pour le moment.${hasOthers ? ' Vous pouvez vous connecter autrement en attendant.' : ''}`,
   stopTrying: 'Ne plus réessayer',

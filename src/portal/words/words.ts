@@ -340,6 +340,7 @@ export interface Words {
   /** Around a number of seconds that is counted down. */
   /** An application that is named could not be reached. */
   unreached(name: string): string
+  readonly unreachedAdvice: string
   /** Of a provider: what it is for, and what may be done meanwhile. */
   unreachedProvider(name: string, hasOthers: boolean): string
   readonly stopTrying: string

@@ -176,10 +176,15 @@ const NO_FIELDS: Readonly<Record<string, string>> = {}
 const UNREACHED: ReadonlySet<string> = new Set(['upstream.refused', 'upstream.unreachable'])
 
 /** What happened, and where, as users know the application. */
-function titleOf({ route }: RequestContext, words: Words, code: GateError['code']): Pick<ErrorView, 'title' | 'place'> {
+function titleOf(
+  { route }: RequestContext,
+  words: Words,
+  code: GateError['code'],
+): Partial<ErrorView> & { title: string } {
   if (!code.startsWith('upstream.') || route === null) return { title: sayError(words, code) }
   const { name } = route.config
-  return UNREACHED.has(code) ? { title: words.unreached(name) } : { title: sayError(words, code), place: name }
+  if (UNREACHED.has(code)) return { title: words.unreached(name), detail: words.unreachedAdvice }
+  return { title: sayError(words, code), place: name }
 }
 
 /**
