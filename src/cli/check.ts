@@ -101,7 +101,7 @@ async function readPasskeys(
   try {
     const { sessions } = openStateAsUser(inForce, ports, io.running?.() ?? null)
     try {
-      return await checkPasskeys(config, sessions.accounts)
+      return await checkPasskeys(config, sessions.accounts, inForce)
     } finally {
       await sessions.close()
     }

@@ -145,6 +145,28 @@ test('a change of the portal’s host is warned of before it orphans passkeys, b
   expect((await check(gate.configPath)).err).toContain('are for auth.localhost')
 })
 
+test('a file without the provider is warned of before the passkeys of its users end, by name', async () => {
+  await using gate = await startPasskeyGate()
+  await accept(gate.browser(), (await gate.invite('ada')).link)
+  const next = join(gate.folder, 'next.toml')
+  const named = readFileSync(gate.configPath, 'utf8').replaceAll('[providers.people', '[providers.others')
+  writeFileSync(
+    next,
+    named.replace(/providers = \["people"\]/g, 'providers = ["others"]').replaceAll('"people"', '"others"'),
+  )
+  const check = (...argv: readonly string[]) => runOn(gate, (given, io, ports) => runCheck(given, io, ports), argv)
+  const changed = await check(gate.configPath, '--diff', next)
+  expect([changed.code, changed.err]).toEqual([
+    0,
+    expect.stringContaining(
+      'no portal has the provider people any more: passkeys, own passwords and second factors of 1 user end, for good: ada',
+    ),
+  ])
+  const asJson = JSON.parse((await check(gate.configPath, '--diff', next, '--json')).out)
+  expect(asJson.passkeys).toEqual([{ provider: 'people', kind: 'gone', host: null, names: ['ada'] }])
+  expect((await check(gate.configPath, '--diff', gate.configPath)).err).not.toContain('for good')
+})
+
 test('a check elsewhere, where there is no store, says nothing of passkeys and makes no store', async () => {
   await using gate = await startPasskeyGate({ provider: 'passwords = false' })
   using folder = temporaryFolder()
