@@ -248,8 +248,10 @@ test(
       }
       await eventually(async () => (await rowOf(replica, prefix, ended)) === '', 'it has ended there, too')
       const told = log.map(line => line.split(' {')[0])
-      expect(told.filter(line => line?.startsWith('A node of the session store cannot be reached'))).toHaveLength(2)
-      expect(told.filter(line => line === 'The session store is back')).toHaveLength(2)
+      // Once by each store; a busy machine may lose it a second time.
+      const away = told.filter(line => line?.startsWith('A node of the session store cannot be reached'))
+      expect(away.length).toBeGreaterThanOrEqual(2)
+      expect(told.filter(line => line === 'The session store is back')).toHaveLength(away.length)
       expect(
         log.filter(line => line.includes('has lost what was last written') && line.includes('"ended_again":1')),
       ).not.toEqual([])
