@@ -139,7 +139,10 @@ function advise(ctx: PortalRequest, words: Words, error: GateError, failed: Fail
         ...unreachedView(ctx, words, error, failed),
         actions: [
           ...(LASTING.has(error.code) ? [] : [{ label: words.tryAgain, address: fresh }]),
-          ...(failed.provider === null ? [] : otherChoices(ctx, failed.provider, words)),
+          // What works is the main one.
+          ...(failed.provider === null
+            ? []
+            : otherChoices(ctx, failed.provider, words).map((act, index) => ({ ...act, isMain: index === 0 }))),
         ],
       }
   }

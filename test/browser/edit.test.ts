@@ -113,6 +113,7 @@ test('the editor numbers lines, marks what is wrong at its line, leads there, an
   await using stand = await openEditors()
   const { person, page } = await stand.become('ada', true)
   await page.locator('#edit-state').getByText('Saved · 1 warning').waitFor()
+  expect(await page.getByRole('button', { name: 'Review the changes' }).isDisabled()).toBe(true)
   expect(await page.locator('.tok-heading', { hasText: 'portals' }).first().textContent()).toBe('[portals.home]')
   const at = (await page.locator('textarea').inputValue()).split('\n').indexOf('insecure_cookies = true') + 1
   expect(await page.locator('.cm-lintRange-warning').textContent()).toBe('insecure_cookies')

@@ -40,6 +40,10 @@ export function ReviewPage({ words, title, menu, tabs, draft, judged, proof, bas
           ))}
         </div>
       )}
+      <section class="group">
+        <h2>{words.reviewLines}</h2>
+        <Difference lines={difference} />
+      </section>
       <Found words={words} findings={findings} main={draft.name} />
       {isSame || people.length === 0 ? (
         <ul class="rows">
@@ -83,10 +87,6 @@ export function ReviewPage({ words, title, menu, tabs, draft, judged, proof, bas
           ))}
         </ul>
         {people.length <= PEOPLE_SHOWN ? null : <p class="soft">{words.andMore(people.length - PEOPLE_SHOWN)}</p>}
-      </section>
-      <section class="group">
-        <h2>{words.reviewLines}</h2>
-        <Difference lines={difference} />
       </section>
       <form class="edit" method="post" action={ownPath('edit')}>
         <input type="hidden" name="proof" value={proof} />

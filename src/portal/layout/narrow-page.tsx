@@ -110,16 +110,19 @@ export interface Act {
   readonly label: string
   readonly address: string
   readonly againS?: number
+  /** Whether it is the main one, in place of the first. */
+  readonly isMain?: boolean
 }
 
-/** Links that are acts, the first one the main one. */
+/** Links that are acts, the first one the main one where none says that it is. */
 export function Acts({ acts }: { readonly acts: readonly Act[] }) {
   if (acts.length === 0) return null
+  const main = acts.find(({ isMain }) => isMain) ?? acts[0]
   return (
     <div class="acts">
-      {acts.map(({ label, address, againS }, index) => (
-        <a class={index === 0 ? 'act main' : 'act'} href={address} data-again={againS}>
-          {label}
+      {acts.map(act => (
+        <a class={act === main ? 'act main' : 'act'} href={act.address} data-again={act.againS}>
+          {act.label}
         </a>
       ))}
     </div>

@@ -81,7 +81,7 @@ export function Facts({ facts }: { readonly facts: readonly (Child | null)[] }) 
         .filter(fact => fact !== null)
         .map((fact, index) => (
           <>
-            {index === 0 ? null : ' · '}
+            {index === 0 ? null : <i> · </i>}
             <span>{fact}</span>
           </>
         ))}

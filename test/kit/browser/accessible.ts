@@ -104,7 +104,7 @@ const LOOK = `(() => {
     if (isShown(element) && (ratio < 3 || parseFloat(style.borderTopWidth) < 1)) found.push(element.outerHTML.slice(0, 60) + ' has an edge with a contrast of ' + ratio.toFixed(2))
   }
   for (const element of document.querySelectorAll('a[href], button, input:not([type=hidden]), select, textarea, summary')) {
-    if (!isShown(element)) continue
+    if (!isShown(element) || element.disabled) continue
     element.focus({ focusVisible: true, preventScroll: true })
     const style = getComputedStyle(element)
     const ratio = Math.min(...groundsOf(element.parentElement).map(ground => contrastOf(style.outlineColor, ground)))

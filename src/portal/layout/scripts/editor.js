@@ -24,6 +24,7 @@ const form = /** @type {HTMLFormElement} */ (document.querySelector('form.edit')
 const box = /** @type {HTMLTextAreaElement} */ (form.querySelector('textarea'))
 const list = /** @type {HTMLElement} */ (document.querySelector('#findings'))
 const state = /** @type {HTMLElement} */ (document.querySelector('#edit-state'))
+const review = /** @type {HTMLButtonElement} */ (form.querySelector('button[value="review"]'))
 const words = /** @type {Record<string, string>} */ (JSON.parse(form.dataset.words ?? '{}'))
 const main = form.dataset.file ?? ''
 const onDisk = form.dataset.saved === 'yes' ? box.value : null
@@ -181,6 +182,7 @@ function tell(errorCount = errors, warningCount = warnings) {
   errors = errorCount
   warnings = warningCount
   const isSaved = box.value === onDisk
+  review.disabled = isSaved
   state.className = errors > 0 ? 'error' : warnings > 0 ? 'warning' : isSaved ? 'saved' : ''
   const problems = [
     ...(errors > 0 ? [(errors === 1 ? words.error : words.errors)?.replace('{count}', `${errors}`)] : []),
