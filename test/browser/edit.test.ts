@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs'
 import type { BrowserContextOptions, Page } from 'playwright-core'
 import { findBarriers } from '../kit/browser/accessible.ts'
 import { openChromium, watchedContext } from '../kit/browser/chromium.ts'
-import { startGate } from '../kit/gate.ts'
+import { eventually, startGate } from '../kit/gate.ts'
 import { needs } from '../kit/needs.ts'
 import { untilTheEnd } from '../kit/opened.ts'
 import { freePort } from '../kit/programs/child.ts'
@@ -125,8 +125,11 @@ test('the editor numbers lines, marks what is wrong at its line, leads there, an
   const options = page.getByRole('listbox')
   await options.getByText('max_body').waitFor()
   await page.locator('.cm-completionInfo').getByText('body', { exact: false }).waitFor()
-  // Enter would be a new line still: a list that has only just come up takes no key.
-  await options.getByText('max_body').click()
+  // A list that has only just come up takes no key (Enter would be a new line), and not every click.
+  await eventually(async () => {
+    if (await options.isVisible()) await options.getByText('max_body').click()
+    return (await page.locator('textarea').inputValue()).includes('\nmax_body')
+  }, 'the key is completed')
   await page.keyboard.type('"much"')
   expect(await page.locator('textarea').inputValue()).toContain('\nmax_body = "much"')
   await page.locator('.cm-lintRange-error').first().waitFor()
