@@ -77,10 +77,20 @@ test('the unit may write where docs/logs.md has the log', async () => {
   expect(places).toEqual([mayWrite, mayWrite])
 })
 
-test.each([
-  ['/home/ada/dist/sallyport', '/etc/sallyport/routes.toml', '/home/ada/dist/sallyport'],
-  ['/usr/local/bin/sallyport', '/root/first/routes.toml', '/root/first/routes.toml'],
-  ['/tmp/sallyport', '/etc/sallyport/routes.toml', '/tmp/sallyport'],
+/** What ProtectHome and PrivateTmp hide (systemd.exec(5)). */
+const HIDDEN_FOLDERS = ['home', 'root', 'run/user', 'tmp', 'var/tmp']
+
+test.each<[string, string, string | null]>([
+  ...HIDDEN_FOLDERS.map((folder): [string, string, string] => [
+    `/${folder}/first/sallyport`,
+    '/etc/sallyport/routes.toml',
+    `/${folder}/first/sallyport`,
+  ]),
+  ...HIDDEN_FOLDERS.map((folder): [string, string, string] => [
+    '/usr/local/bin/sallyport',
+    `/${folder}/routes.toml`,
+    `/${folder}/routes.toml`,
+  ]),
   ['/usr/local/bin/sallyport', '/etc/sallyport/routes.toml', null],
 ])(
   'a unit for %s and %s is printed, with a word on what it hides from the service',
