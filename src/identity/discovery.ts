@@ -6,6 +6,7 @@ import type { Ports } from '../base/ports.ts'
 import { shownAddress } from '../base/shown-address.ts'
 import { discoveryAddress, type Metadata, type Placed, placeEndpoints } from './endpoints.ts'
 import { bareError, type ProviderFetch } from './http.ts'
+import type { KeySource } from './jwks.ts'
 import type { ProviderState } from './provider.ts'
 
 /** Discovery as something to ask: lazy, cached, one request at a time, retried after a failure. */
@@ -20,6 +21,13 @@ export interface MetadataSource {
   askAnew(): void
   /** What came of the last question. */
   state(): ProviderState
+}
+
+/** What all clients of one issuer share. */
+export interface Issuer {
+  readonly metadata: MetadataSource
+  readonly keys: KeySource
+  readonly fetch: ProviderFetch
 }
 
 const MAX_AGE_MS = 60 * 60_000

@@ -2,7 +2,7 @@
 
 import type { MaybePromise } from '../base/maybe-promise.ts'
 import type { Ports } from '../base/ports.ts'
-import type { ProviderTokenKind } from '../config/keys/identity.ts'
+import type { ProviderTokenKind } from '../config/keys/pass-token.ts'
 import { idTokenExpiryMs } from '../identity/id-token.ts'
 import type { Refreshes } from './refresh.ts'
 import { guarded, openSecrets } from './rows.ts'

@@ -1,6 +1,6 @@
 /** The session cache: the sessions in memory, least recently used last, by the bytes that they take. */
 
-import type { ProviderTokenKind } from '../config/keys/identity.ts'
+import type { ProviderTokenKind } from '../config/keys/pass-token.ts'
 import type { Moments } from './lifetimes.ts'
 import type { Session } from './session.ts'
 

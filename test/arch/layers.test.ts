@@ -99,7 +99,7 @@ const RANKS: readonly (readonly Room[])[] = [
       floors: [
         { parts: ['words'], ban: 'words know no page' },
         { parts: ['layout'], ban: 'what pages are made of shows what it is given, and does nothing' },
-        { parts: ['replay'], ban: 'a kept form outlives the sign-in that it waits for' },
+        { parts: ['kept-forms'], ban: 'a kept form outlives the sign-in that it waits for' },
         { parts: ['sign-in'], ban: 'nobody is signed in yet' },
         { parts: ['scim'], ban: 'what a provider pushes depends on no page, and on nobody who is signed in' },
         { parts: ['sign-out'], ban: 'whoever leaves needs nothing of an account any more' },

@@ -21,7 +21,7 @@ const ALLOWED: Readonly<Record<string, readonly [times: number, why: string]>> =
   'decide.ts': [9, 'the decision itself'],
   'webdav.ts': [5, 'a part of the decision'],
   'mcp/judge.ts': [1, 'reads a body; respond.ts hands it to whileAllowed'],
-  'form-replay.ts': [1, 'keeps a form again that was not handed on'],
+  'send-kept-form.ts': [1, 'keeps a form again that was not handed on'],
   'while-allowed.ts': [3, 'the wait itself'],
   'pipeline.ts': [8, 'from who asks to the decision; answers that are recorded; a refusal of trailers'],
   'respond.ts': [4, 'refusals, and pages of the portal'],

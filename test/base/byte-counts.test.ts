@@ -27,7 +27,7 @@ test('nothing else makes a number of a Content-Length', () => {
   })
   // A time in a record, Max-Forwards, what the system says of a file, the size of a chunk, a status, and a port.
   const others = [
-    'portal/replay/stored-form',
+    'portal/kept-forms/kept-form',
     'proxy/fields/hop-by-hop',
     'proxy/local/file-answer',
     'proxy/websocket/dial',

@@ -4,7 +4,7 @@ import { NOBODY_IN_PARTICULAR } from '../../src/config/keys/rules.ts'
 import { parseRaw } from '../../src/config/text/raw.ts'
 import { createReport } from '../../src/config/text/report.ts'
 import { plainUser } from '../../src/config/values/users-file.ts'
-import { GOOD_ISSUERS } from './checks/issuer-cases.ts'
+import { GOOD_ISSUERS } from './checks/several-provider-cases.ts'
 import { accepts, check } from './checks.ts'
 
 /** The product's own example, without [tls]. */

@@ -6,7 +6,7 @@ import type { Path } from '../text/raw.ts'
 import type { Report } from '../text/report.ts'
 import { foldFieldName } from '../values/headers.ts'
 import type { FieldTemplate, TemplatePart } from '../values/template.ts'
-import { createIssuerCheck } from './issuers.ts'
+import { createIssuerCheck } from './several-providers.ts'
 
 /** A field that a key of a route writes, and where the file says so. */
 interface Writer {

@@ -8,8 +8,8 @@ import type { Report } from '../text/report.ts'
 import type { ConfigFiles } from '../values/files.ts'
 import { HTPASSWD } from '../values/htpasswd.ts'
 import { readUsers, type Users } from '../values/users-file.ts'
-import { namedBy } from './issuers.ts'
 import { partsOf, tablesOf } from './rules.ts'
+import { namedBy } from './several-providers.ts'
 
 /** What is known of who can sign in at a portal. */
 interface Portal {

@@ -15,8 +15,8 @@ import { parseNetwork } from '../values/listen.ts'
 import { isStripped } from '../values/stripped-fields.ts'
 import { momentMs } from '../values/times.ts'
 import { fieldsAbout } from './identity.ts'
-import { createIssuerCheck } from './issuers.ts'
 import { checkProviderNames } from './provider-names.ts'
+import { createIssuerCheck } from './several-providers.ts'
 
 /** Keys that never hold for a user who is not signed in. */
 const IDENTITY_KEYS: readonly string[] = ['roles', ...Object.keys(PERSON), 'max_age', 'acr', 'amr']

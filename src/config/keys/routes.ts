@@ -12,10 +12,11 @@ import { sizeUpToOrOff } from '../values/size.ts'
 import { boolean, choice, either, list, parsed, text } from '../values/value.ts'
 import { allow, deny } from './allow.ts'
 import { redirect, redirectStatus, respond, verify } from './answers.ts'
+import { ROUTE_ASSERTION } from './assertion.ts'
 import { requestRules, responseRules } from './field-rules.ts'
 import { filesSpec } from './files.ts'
-import { ROUTE_IDENTITY } from './identity.ts'
 import { ROUTE_LIMITS } from './limits.ts'
+import { ROUTE_PASS_TOKEN } from './pass-token.ts'
 import { when } from './rules.ts'
 import {
   ANSWERED,
@@ -300,7 +301,8 @@ export const ROUTE = {
     'How the application gets the user: a preset, or a table such as `{ X-User = "{name} <{email}>" }`. What a client sends in these fields is removed.',
     { ...FREE, targets: APPLICATION },
   ),
-  ...ROUTE_IDENTITY,
+  ...ROUTE_ASSERTION,
+  ...ROUTE_PASS_TOKEN,
   request_headers: optional(
     requestRules,
     { set: { 'X-Site': '{host}' }, remove: ['Accept-Language'] },

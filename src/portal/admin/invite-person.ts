@@ -13,7 +13,7 @@ import type { Session } from '../../session/session.ts'
 import { adminUntilMs } from '../admins.ts'
 import { ownPath, portalOrigin } from '../paths.ts'
 import { type AuditTools, askedFacts, type PortalRequest } from '../portal-request.ts'
-import { isSignedInWithin } from '../sign-in/step-up.ts'
+import { isSignedInWithin } from '../sign-in/ask-step-up.ts'
 
 interface InviteTools extends AuditTools {
   readonly sessions: { readonly grants: Pick<Grants, 'of' | 'list'>; readonly invitations: Invitations }

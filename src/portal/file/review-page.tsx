@@ -2,7 +2,7 @@
 
 /** The page that shows what a draft of the file would change, before it is saved. */
 
-import type { Draft, Judged, Preview } from '../config-editor.ts'
+import type { Draft, Judged, Preview } from '../editor-interface.ts'
 import { AdminTabs, Health, type Tabs } from '../layout/admin-tabs.tsx'
 import { type MenuEntry, WidePage } from '../layout/wide-page.tsx'
 import { ownPath } from '../paths.ts'

@@ -7,7 +7,7 @@ import { cookieName, readCookie, writeCookie } from '../../session/cookie.ts'
 import type { Sealer } from '../../session/seal.ts'
 import { isSecure } from '../paths.ts'
 import type { PortalRequest } from '../portal-request.ts'
-import { FailedSignIn } from './failed-sign-in.ts'
+import { FailedSignIn } from './destination.ts'
 
 interface LoopTools {
   readonly ports: Pick<Ports, 'now'>

@@ -8,8 +8,7 @@ import type { Sealer } from '../../session/seal.ts'
 import { redirectAnswer } from '../answer.ts'
 import { ownPath } from '../paths.ts'
 import type { PortalRequest } from '../portal-request.ts'
-import { type Destination, parseDestination } from './destination.ts'
-import { FailedSignIn } from './failed-sign-in.ts'
+import { type Destination, FailedSignIn, parseDestination } from './destination.ts'
 
 interface StaleTools {
   readonly ports: Pick<Ports, 'now' | 'random' | 'log'>

@@ -4,7 +4,7 @@ import { GateError } from '../../base/errors.ts'
 import type { SafeReturnTo } from '../../route/return-to.ts'
 import { ownPath } from '../paths.ts'
 import type { PortalRequest } from '../portal-request.ts'
-import { FailedSignIn } from './failed-sign-in.ts'
+import { FailedSignIn } from './destination.ts'
 
 /**
  * The parameter of the sign-in address by which a user continues in spite of the warning: what Sallyport sees is no

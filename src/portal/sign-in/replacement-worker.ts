@@ -2,8 +2,8 @@
 
 import { isWorkerScript } from '../../route/page-load.ts'
 import { scriptAnswer } from '../answer.ts'
+import { isReading } from '../kept-forms/reading-cookie.ts'
 import type { PortalRequest } from '../portal-request.ts'
-import { isReading } from '../replay/form-page.ts'
 
 /**
  * Sallyport's own service worker in place of the application's. It is for a browser that checks for an update of that

@@ -2,7 +2,8 @@
 
 import type { MaybePromise } from '../../base/maybe-promise.ts'
 import type { Ports } from '../../base/ports.ts'
-import type { AssertionConfig, PassedToken } from '../../config/keys/identity.ts'
+import type { AssertionConfig } from '../../config/keys/assertion.ts'
+import type { PassedToken } from '../../config/keys/pass-token.ts'
 import type { PortalConfig } from '../../config/resolve/portals.ts'
 import type { RouteConfig } from '../../config/resolve/routes.ts'
 import type { Told } from '../../portal/portal-request.ts'

@@ -4,7 +4,7 @@ import { sha256 } from '../../base/bytes.ts'
 import { createVeil, hasMarks, type MarkOf, type Veil } from '../../config/hidden/redact.ts'
 import { readIncluded } from '../../config/includes.ts'
 import type { Sources } from '../../config/text/substitute.ts'
-import type { Draft, EditorFile, Finding } from '../../portal/config-editor.ts'
+import type { Draft, EditorFile, Finding } from '../../portal/editor-interface.ts'
 
 /** Longer texts are not shown: finding all that is secret in one takes the memory of a hundred of it. */
 export const LONGEST_SHOWN = 262_144

@@ -3,7 +3,7 @@
 import { createLocator } from '../../config/text/locate.ts'
 import { parseToml } from '../../config/text/parse.ts'
 import { formatPath, type Path, type Raw, type RawTable } from '../../config/text/raw.ts'
-import type { Finding } from '../../portal/config-editor.ts'
+import type { Finding } from '../../portal/editor-interface.ts'
 
 /** Keys of files and folders on this machine, and of a program that is run there. */
 const OF_MACHINE: ReadonlySet<string> = new Set([

@@ -1,6 +1,6 @@
 /** The difference of two texts, line by line. */
 
-import type { DiffLine } from '../../portal/config-editor.ts'
+import type { DiffLine } from '../../portal/editor-interface.ts'
 
 /** Lines around a change that are shown with it. */
 const AROUND = 3

@@ -8,7 +8,7 @@ import { createLocator } from '../../config/text/locate.ts'
 import { parseToml } from '../../config/text/parse.ts'
 import { formatPath } from '../../config/text/raw.ts'
 import type { Sources } from '../../config/text/substitute.ts'
-import type { Draft, Finding } from '../../portal/config-editor.ts'
+import type { Draft, Finding } from '../../portal/editor-interface.ts'
 import { type Base, plainLines } from './drafts.ts'
 import { movedSecrets, type Part, reachesOthers } from './secret-destinations.ts'
 

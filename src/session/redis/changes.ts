@@ -4,7 +4,7 @@ import { type EndedMatch, EVERYONE, parseEndedMatch } from '../ended.ts'
 import { parseStanding } from '../records.ts'
 import { COOKIES_OF, type StoredChanges } from '../store.ts'
 import type { RedisLink } from './connection.ts'
-import { CHANGES_KEPT_MS, type EndedAgain, type EndedWhere, type Endings } from './endings.ts'
+import { CHANGES_KEPT_MS, type EndedAgain, type EndedWhere, type Endings } from './repeat-after-failover.ts'
 
 /** Changes read in one step. */
 const BATCH = 500

@@ -11,7 +11,7 @@
 import { createHash } from 'node:crypto'
 import type { Partition } from '../records.ts'
 import type { RedisLink } from './connection.ts'
-import type { EndedWhere } from './endings.ts'
+import type { EndedWhere } from './repeat-after-failover.ts'
 
 /** What is kept under one prefix, and the way to it. */
 export type RedisPartition = Omit<RedisLink, 'close'>

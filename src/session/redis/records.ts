@@ -18,8 +18,8 @@ import {
 } from '../records.ts'
 import type { OneTimeStore } from '../store.ts'
 import { pairsOf, serverMs } from './connection.ts'
-import type { Endings } from './endings.ts'
 import type { RedisPartition, RedisPartitions } from './partitions.ts'
+import type { Endings } from './repeat-after-failover.ts'
 import { PUT, SWAP, TAKE } from './scripts/records.ts'
 
 /** A value on the server: a field of a hash, or with an empty field a string. */

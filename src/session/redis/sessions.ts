@@ -11,8 +11,8 @@ import {
   type StoredSession,
 } from '../store.ts'
 import { BATCH, serverMs } from './connection.ts'
-import type { Endings } from './endings.ts'
 import { grouped, inEach, type RedisPartition, type RedisPartitions } from './partitions.ts'
+import type { Endings } from './repeat-after-failover.ts'
 import * as scripts from './scripts/sessions.ts'
 
 /** What PTTL says of a key that is not there. */

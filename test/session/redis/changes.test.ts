@@ -3,7 +3,7 @@
 import { expect, test } from 'bun:test'
 import { createChangeFeed } from '../../../src/session/redis/changes.ts'
 import type { RedisLink } from '../../../src/session/redis/connection.ts'
-import { createEndings } from '../../../src/session/redis/endings.ts'
+import { createEndings } from '../../../src/session/redis/repeat-after-failover.ts'
 
 /** A stream with an update for each of these subjects, at 1-0, 2-0 and so on. */
 function serverWith(...subjects: readonly string[]): RedisLink['send'] {

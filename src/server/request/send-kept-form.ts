@@ -1,8 +1,8 @@
 /** Sends a kept form to its application, once its user has signed in again. */
 
 import { GateError } from '../../base/errors.ts'
+import { mayBeSending } from '../../portal/kept-forms/send-form.ts'
 import type { KeptForm, Portal, Released } from '../../portal/portal-request.ts'
-import { mayBeSending } from '../../portal/replay/send-form.ts'
 import { type Decided, giveBody, type MaybeResponse } from './context.ts'
 import { portalRequest } from './portal/portal-request.ts'
 import { type ProxyTools, proxyRequest } from './proxy-request.ts'

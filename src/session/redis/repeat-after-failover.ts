@@ -1,4 +1,4 @@
-/** Endings of sessions in Redis, and changes of accounts, remembered until every process has heard of them. */
+/** What ended or changed lately (sessions, tokens, accounts), remembered to be repeated on a Redis primary after a failover. */
 
 import type { Ports } from '../../base/ports.ts'
 import type { Standing, StoredAccount } from '../records.ts'

@@ -15,9 +15,9 @@ import { pageNotFound } from '../not-found.ts'
 import { ownPath } from '../paths.ts'
 import { type KeptForm, type PortalRequest, type Released, readQuery } from '../portal-request.ts'
 import { sayError, type Words } from '../words/words.ts'
-import { readingCookie } from './form-page.ts'
+import { findForm, KEPT_MS, type KeepTools, keepForm, takeForm } from './kept-form.ts'
+import { readingCookie } from './reading-cookie.ts'
 import { readSending, SEND_FIELD } from './send-form.ts'
-import { findForm, KEPT_MS, type KeepTools, keepForm, takeForm } from './stored-form.ts'
 
 /**
  * The page for someone whose form met no session (or one that is too old: then `code` and `query` are those of a step-up): kept
