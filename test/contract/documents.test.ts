@@ -1,6 +1,8 @@
 import { expect, test } from 'bun:test'
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { dirname, join, relative } from 'node:path'
+import { EVENT_NAMES } from '../../src/audit/events.ts'
+import { CODES } from '../../src/base/errors.ts'
 import { COMMANDS } from '../../src/cli/help/commands.ts'
 import { TOPICS } from '../../src/cli/help/topics.ts'
 import { ENDPOINTS } from '../../src/portal/endpoints.ts'
@@ -86,6 +88,38 @@ test('the README can be read at one go, and leads to every chapter', () => {
 
 test('ARCHITECTURE.md can be read at one go: what is long has a chapter', () => {
   expect(read('ARCHITECTURE.md').trimEnd().split('\n').length).toBeLessThanOrEqual(200)
+})
+
+/** The files of a cell: `name`, `name`: `file`, `file`; … Files without a name are for all that has the prefix. */
+function filesOf(cell: string): readonly { readonly names: readonly string[]; readonly files: readonly string[] }[] {
+  const ticked = (text: string) => [...text.matchAll(/`([^`]+)`/g)].map(([, inner = '']) => inner)
+  return cell.split('; ').map(part => {
+    const at = part.lastIndexOf(': ')
+    return { names: ticked(part.slice(0, Math.max(at, 0))), files: ticked(part.slice(at + 1)) }
+  })
+}
+
+test.each([
+  { column: 1, what: 'events', known: EVENT_NAMES },
+  { column: 2, what: 'errors', known: Object.keys(CODES) },
+])('ARCHITECTURE.md names files that have the $what which it says are there', ({ column, known }) => {
+  const [, table = ''] = /^## Where events are noted.*?\n\|---.*?\n(.*?)\n\n/ms.exec(read('ARCHITECTURE.md')) ?? []
+  const said = table.split('\n').flatMap(row => {
+    const cells = row.split('|').slice(1, -1)
+    const prefixes = [...(cells[0] ?? '').matchAll(/`(\w+)`/g)].map(([, prefix = '']) => prefix)
+    return filesOf(cells[column]?.trim() ?? '').flatMap(({ names, files }) =>
+      files.flatMap(file => (names.length === 0 ? [null] : names).map(name => ({ file, prefixes, name }))),
+    )
+  })
+  expect(said.length).toBeGreaterThan(10)
+  const wrong = said.filter(({ file, prefixes, name }) => {
+    const meant = known.filter(one =>
+      prefixes.some(prefix => (name === null ? one.split('.')[0] === prefix : one === `${prefix}.${name}`)),
+    )
+    const text = read(`src/${file}`)
+    return !meant.some(one => text.includes(`'${one}'`))
+  })
+  expect(wrong).toEqual([])
 })
 
 test('docs/SECURITY.md names every environment variable that changes what a file says', () => {
