@@ -10,6 +10,7 @@ import { ONCE_LIMITS } from '../../src/session/one-time.ts'
 import { type OpenSessions, openSessions } from '../../src/session/open.ts'
 import { openRedisStore } from '../../src/session/redis/store.ts'
 import { createSealer } from '../../src/session/seal.ts'
+import type { OnceKind } from '../../src/session/session.ts'
 import { shownBy } from '../../src/session/sign-in-claims.ts'
 import { openSqliteStore } from '../../src/session/sqlite/store.ts'
 import { type FakeClock, fakeClock, quietPorts } from '../kit/clock.ts'
@@ -309,6 +310,40 @@ describe('a single-use record', () => {
       expect(await sessions.consumeOneTime('logout', 'k0')).toBeNull()
       expect(await sessions.consumeOneTime('logout', 'k1')).toEqual({})
       expect(await sessions.consumeOneTime('logout', 'mine')).toEqual({ a: 1 })
+    }))
+
+  test.each<[OnceKind, number]>([
+    ['ticket', 100],
+    ['place', 100],
+    ['signed-in', 1],
+    ['totp', 10],
+    ['known', 20],
+    ['invitation', 1],
+    ['device', 100],
+    ['unproven', 1],
+    ['post', 8],
+    ['code', 20],
+    ['used-code', 1],
+    ['repeated-code', 1],
+    ['refresh', 1],
+  ])('of the kind %s makes room for a newer one where its owner has %d', (kind, most) =>
+    withSessions(async sessions => {
+      const options = { lifetimeMs: HOUR, owner: 'o' }
+      for (let index = 0; index <= most; index++) await sessions.putOneTime(kind, `k${index}`, { index }, options)
+      expect(await sessions.peekOnce(kind, 'k0')).toBeNull()
+      expect(await sessions.peekOnce(kind, 'k1')).toEqual({ index: 1 })
+    }),
+  )
+
+  test('of a form makes room where two hundred are kept, the oldest of the owner with the most', () =>
+    withSessions(async sessions => {
+      for (let index = 0; index <= 200; index++) {
+        const owner = index < 2 ? 'many' : `o${index}`
+        await sessions.putOneTime('post', `k${index}`, { index }, { lifetimeMs: HOUR, owner })
+      }
+      expect(await sessions.peekOnce('post', 'k0')).toBeNull()
+      expect(await sessions.peekOnce('post', 'k1')).toEqual({ index: 1 })
+      expect(await sessions.peekOnce('post', 'k200')).toEqual({ index: 200 })
     }))
 
   test('of a sign-in is pushed out by nobody of the same address: they are told to wait before there are so many', () => {

@@ -1,4 +1,4 @@
-import { expect, test } from 'bun:test'
+import { expect, jest, test } from 'bun:test'
 import { checkConfig } from '../../../src/config/check.ts'
 import { type Identity, makeIdentity } from '../../../src/identity/identity.ts'
 import { createUpstreamPool } from '../../../src/proxy/upstream/upstream.ts'
@@ -7,7 +7,7 @@ import { compileSnapshot } from '../../../src/server/config/compile.ts'
 import { openRecheck, type RecheckOptions } from '../../../src/server/request/recheck.ts'
 import { guestIdentity } from '../../../src/session/credentials/guest-links.ts'
 import type { Session } from '../../../src/session/session.ts'
-import { fakeClock, quietPorts } from '../../kit/clock.ts'
+import { type FakeClock, fakeClock, quietPorts } from '../../kit/clock.ts'
 import { eventually, portalWith } from '../../kit/gate.ts'
 
 const SOURCES = { file: 'routes.toml', readText: () => '', readBytes: () => new Uint8Array(), env: () => undefined }
@@ -32,6 +32,26 @@ const NOBODY_TELLS: Partial<RecheckOptions['sessions']> = {
   onOwner: () => undefined,
 }
 
+/** The file with what it needs of the process, at this clock. */
+function compiled(clock: FakeClock) {
+  const ports = { ...quietPorts(clock), ask: () => Promise.reject(new Error('there is no upstream')) }
+  const checked = checkConfig(FILE, SOURCES)
+  if (!checked.ok) throw new TypeError(checked.diagnostics.map(({ message }) => message).join('\n'))
+  const initial = compileSnapshot(checked.config, checked.fingerprint, createUpstreamPool(ports))
+  /** A stream of this session at its only route. */
+  const owned = (session: Session) => ({
+    routeId: initial.routes[0]?.config.id ?? '',
+    session,
+    elsewhere: null,
+    sent: { 'x-app': 'mine' },
+    method: 'GET',
+    client: '192.0.2.1',
+    target: parseTarget('GET', '/?a=1', 'app.example'),
+    isWebSocket: false,
+  })
+  return { ports, initial, owned }
+}
+
 const personOf = (subject: string): Identity => makeIdentity('id', 'http://127.0.0.1:9', subject, {})
 
 /** A guest by a link of somebody, whom the store is asked about without an answer. */
@@ -47,20 +67,8 @@ const guestOf = (maker: string): Session => ({
 })
 
 test('the open streams of guests end with their maker at once when a directory bars that person, while the store says nothing', () => {
-  const ports = { ...quietPorts(fakeClock()), ask: () => Promise.reject(new Error('there is no upstream')) }
-  const checked = checkConfig(FILE, SOURCES)
-  if (!checked.ok) throw new TypeError(checked.diagnostics.map(({ message }) => message).join('\n'))
-  const initial = compileSnapshot(checked.config, checked.fingerprint, createUpstreamPool(ports))
-  const owners = ['ada', 'bob'].map(maker => ({
-    routeId: initial.routes[0]?.config.id ?? '',
-    session: guestOf(maker),
-    elsewhere: null,
-    sent: { 'x-app': 'mine' },
-    method: 'GET',
-    client: '192.0.2.1',
-    target: parseTarget('GET', '/?a=1', 'app.example'),
-    isWebSocket: false,
-  }))
+  const { ports, initial, owned } = compiled(fakeClock())
+  const owners = ['ada', 'bob'].map(maker => owned(guestOf(maker)))
   const barred = new Set<string>()
   let tellStanding = () => {}
   const ended: (string | undefined)[] = []
@@ -95,10 +103,7 @@ test('the open streams of guests end with their maker at once when a directory b
 
 test('a stream by a cookie from before its person signed in again ends by the time of that, and takes no later one with it', async () => {
   const clock = fakeClock()
-  const ports = { ...quietPorts(clock), ask: () => Promise.reject(new Error('there is no upstream')) }
-  const checked = checkConfig(FILE, SOURCES)
-  if (!checked.ok) throw new TypeError(checked.diagnostics.map(({ message }) => message).join('\n'))
-  const initial = compileSnapshot(checked.config, checked.fingerprint, createUpstreamPool(ports))
+  const { ports, initial, owned } = compiled(clock)
   const signedIn = (createdAtMs: number, expiresAtMs: number): Session => ({
     id: 'one',
     portal: 'home',
@@ -109,16 +114,7 @@ test('a stream by a cookie from before its person signed in again ends by the ti
   })
   const startMs = clock.now()
   const latest = signedIn(startMs + 1000, startMs + 100_000)
-  const [before, after] = [signedIn(startMs, startMs + 60_000), latest].map(session => ({
-    routeId: initial.routes[0]?.config.id ?? '',
-    session,
-    elsewhere: null,
-    sent: { 'x-app': 'mine' },
-    method: 'GET',
-    client: '192.0.2.1',
-    target: parseTarget('GET', '/?a=1', 'app.example'),
-    isWebSocket: false,
-  }))
+  const [before, after] = [signedIn(startMs, startMs + 60_000), latest].map(owned)
   const open = new Set([before, after])
   const owners = () => [...open].filter(one => one !== undefined)
   let tellBusy = () => {}
@@ -157,4 +153,38 @@ test('a stream by a cookie from before its person signed in again ends by the ti
   clock.advance(60_000)
   await eventually(() => open.size === 0, 'the later one has ended')
   recheck.close()
+})
+
+test('a page that only listens has its session looked at four times a minute', async () => {
+  jest.useFakeTimers()
+  try {
+    const { ports, initial, owned } = compiled(fakeClock())
+    const looked: string[] = []
+    let tellBusy = () => {}
+    const recheck = openRecheck({
+      initial,
+      ports,
+      sessions: {
+        ...NOBODY_TELLS,
+        check: async ({ id }: Session) => looked.push(id) > 0,
+      } as unknown as RecheckOptions['sessions'],
+      owners: () => [owned(guestOf('ada'))],
+      onBusy(listener) {
+        tellBusy = listener
+      },
+      note: () => undefined,
+      endWhere: () => undefined,
+    })
+    tellBusy()
+    for (let quarter = 1; quarter <= 4; quarter++) {
+      jest.advanceTimersByTime(15_000)
+      // One look at a time: the next begins once this one is over.
+      for (let turn = 0; turn < 20; turn++) await Promise.resolve()
+      expect(looked).toEqual(Array.from({ length: quarter }, () => 'link-of-ada'))
+    }
+    recheck.close()
+    expect(jest.getTimerCount()).toBe(0)
+  } finally {
+    jest.useRealTimers()
+  }
 })

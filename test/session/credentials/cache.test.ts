@@ -44,6 +44,18 @@ test('whoever is forgotten is forgotten by every secret, and readings that began
   expect(cache.forgotten).toBeGreaterThan(before)
 })
 
+test('once all is forgotten there is as much room as at first', () => {
+  const cache = cacheOf(2)
+  const add = () => {
+    for (const secret of ['one', 'two']) cache.add(secret, held('another'))
+  }
+  add()
+  cache.forgetAll()
+  expect([cache.get('one'), cache.ofId('another')]).toEqual([undefined, undefined])
+  add()
+  expect([cache.get('one')?.session.id, cache.get('two')?.session.id]).toEqual(['another', 'another'])
+})
+
 test('one that is read while it is revoked does not stay', async () => {
   const cache = cacheOf(10)
   cache.add('text', held('token'))
