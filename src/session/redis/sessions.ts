@@ -20,8 +20,8 @@ const GONE = -2
 
 const SCANNED_AT_ONCE = 5_000
 
-/** One person has a handful of sessions; this bounds what a broken client may have made of it. */
-const MOST_OF_ONE = 1000
+/** One person has a handful of sessions, and who signs in by a script may have thousands: so many are read at a time. */
+const READ_AT_ONCE = 200
 
 /** How long what is over at some time is kept, and how long it is until then; the time of a cookie that ends before its session. */
 export interface Times {
@@ -40,7 +40,6 @@ export function sessionsOver(
   { ttlOf, lastsOf, untilOf }: Times,
 ): SignInStore {
   const ofSession = (id: string) => partitions.of({ session: id })
-  const listed = (index: string, from: string, count: number) => listedIn(partitions, index, from, count)
 
   return {
     async insert(session, handle) {
@@ -96,13 +95,13 @@ export function sessionsOver(
       return [...new Set(handles.flatMap(handle => hostOf(handle) ?? []))]
     },
     async findBySubject(issuer, subject) {
-      return sessionsOf(await listed(subjectIndex(issuer, subject), '+', MOST_OF_ONE))
+      return sessionsOf(await allIn(partitions, subjectIndex(issuer, subject)))
     },
     async findBySid(issuer, sid) {
-      return sessionsOf(await listed(sidIndex(issuer, sid), '+', MOST_OF_ONE))
+      return sessionsOf(await allIn(partitions, sidIndex(issuer, sid)))
     },
     async list(portal, { after, limit }) {
-      const rows = await listed(portalIndex(portal), after === null ? '+' : `(${after}`, limit + 1)
+      const rows = await listedIn(partitions, portalIndex(portal), after === null ? '+' : `(${after}`, limit + 1)
       const page = rows.slice(0, limit)
       return { sessions: sessionsOf(page), next: rows.length > limit ? (page.at(-1)?.place ?? null) : null }
     },
@@ -187,6 +186,16 @@ async function listedIn(
   const gone = rows.filter(({ session }) => session === null)
   await Promise.allSettled(gone.map(({ place, partition: { prefix, send } }) => send('ZREM', [prefix + index, place])))
   return rows
+}
+
+/** All of an index: whoever ends what somebody has must not leave the oldest of it. */
+async function allIn(partitions: RedisPartitions, index: string): Promise<readonly Listed[]> {
+  const all: Listed[] = []
+  for (let from = '+'; ; from = `(${all.at(-1)?.place}`) {
+    const page = await listedIn(partitions, index, from, READ_AT_ONCE)
+    all.push(...page)
+    if (page.length < READ_AT_ONCE) return all
+  }
 }
 
 /** What `FIND_BY_HASH` answers, by plain commands and one round trip more. */

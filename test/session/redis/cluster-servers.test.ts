@@ -125,6 +125,22 @@ test('each partition has its slot in a sixteenth of its own, so that each node h
 }, 300_000)
 
 test(
+  'what somebody has in all partitions is found as a whole, newest first, also in more steps than one',
+  () =>
+    withStores(async one => {
+      const ids = Array.from({ length: 450 }, (_, index) => `s${index}`)
+      for (let from = 0; from < ids.length; from += 50) {
+        await Promise.all(ids.slice(from, from + 50).map(id => insert(one, id)))
+      }
+      const found = await one.findBySubject('https://id.example', 'ada')
+      expect(found.map(({ id }) => id).sort()).toEqual(ids.toSorted())
+      const times = found.map(({ createdAtMs }) => createdAtMs)
+      expect(times).toEqual(times.toSorted((some, other) => other - some))
+    }),
+  300_000,
+)
+
+test(
   'what is done in any partition is told in all gates, once',
   () =>
     withStores(async (one, other) => {

@@ -318,6 +318,22 @@ needs('valkey-server').test('a person’s subject, a portal and the place of a l
   }),
 )
 
+needs('valkey-server').test(
+  'of somebody with more sessions than anybody has, none is left out where all are to end',
+  () =>
+    withStores(async store => {
+      const ids = Array.from({ length: 1001 }, (_, index) => `s${index}`)
+      for (let from = 0; from < ids.length; from += 100) {
+        await Promise.all(ids.slice(from, from + 100).map(id => insert(store, id)))
+      }
+      const idsOf = (rows: readonly { readonly id: string }[]) => rows.map(({ id }) => id).sort()
+      expect(idsOf(await store.findBySubject('https://id.example', 'ada'))).toEqual(ids.toSorted())
+      expect(idsOf(await store.findBySid('https://id.example', 's'))).toEqual(ids.toSorted())
+      await store.remove(...ids.slice(0, 900))
+      expect(idsOf(await store.findBySid('https://id.example', 's'))).toEqual(ids.slice(900).toSorted())
+    }),
+)
+
 needs('valkey-server').describe('after a lost connection', () => {
   test(
     'where it goes on from the last change that was heard, nothing has to be read again',
