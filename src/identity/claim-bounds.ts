@@ -1,25 +1,30 @@
-/** Bounds of what a provider may say: e-mail domains of its own, and a prefix for its names. */
+/** Bounds of what a provider may say: e-mail domains of its own, a prefix for its names, and the prefixes of others. */
 
 import type { ProviderConfig } from '../config/resolve/providers.ts'
 import type { Identity } from './identity.ts'
 
 /** What a table of the file says of how much a provider may say. */
-export type Bounds = Pick<ProviderConfig, 'emailDomains' | 'prefix'>
+export type Bounds = Pick<ProviderConfig, 'emailDomains' | 'prefix' | 'othersPrefixes'>
+
+/** The claims with names that a prefix is put before. */
+const NAMES = ['preferred_username', 'groups'] as const
 
 /**
  * Claims within the bounds of their provider. Its names of users and groups begin with the prefix, so that no other
- * provider has the same. An address of a domain that is not the provider's own is unknown, even when it is verified.
+ * provider has the same: one that another provider states is unknown there. An address of a domain that is not the
+ * provider's own is unknown, even when it is verified.
  */
 export function boundClaims(
   claims: Readonly<Record<string, unknown>>,
-  { emailDomains, prefix }: Bounds,
+  { emailDomains, prefix, othersPrefixes }: Bounds,
 ): Record<string, unknown> {
   const bounded = { ...claims }
   if (emailDomains !== null && claims.email !== undefined && !isWithin(claims.email, emailDomains)) bounded.email = null
-  if (prefix === '') return bounded
-  for (const name of ['preferred_username', 'groups']) {
-    if (Object.hasOwn(claims, name)) bounded[name] = prefixed(claims[name], prefix)
+  for (const name of NAMES) {
+    if (!Object.hasOwn(claims, name)) continue
+    bounded[name] = prefix === '' ? withoutOthers(claims[name], othersPrefixes) : prefixed(claims[name], prefix)
   }
+  if (prefix === '') return bounded
   // As a claim it would be the same name without a prefix. Rules have `subjects` for it, and applications get `{sub}`.
   if (Object.hasOwn(claims, 'sub')) bounded.sub = null
   return bounded
@@ -33,6 +38,25 @@ function isWithin(email: unknown, domains: readonly string[]): boolean {
 function prefixed(value: unknown, prefix: string): unknown {
   if (typeof value === 'string') return prefix + value
   return Array.isArray(value) ? value.map(entry => prefixed(entry, prefix)) : value
+}
+
+/**
+ * Whether a name begins with one of these prefixes: another provider's users, groups and roles are called so. Applications
+ * that ignore case, or read compatible letters as one, would take it for theirs.
+ */
+export function isOthers(name: string, othersPrefixes: readonly string[]): boolean {
+  return othersPrefixes.some(prefix => folded(name).startsWith(folded(prefix)))
+}
+
+function folded(name: string): string {
+  return name.normalize('NFKC').toLowerCase()
+}
+
+/** The same value where none of its names is another provider's. */
+function withoutOthers(value: unknown, othersPrefixes: readonly string[]): unknown {
+  const isTheirs = (entry: unknown) => typeof entry === 'string' && isOthers(entry, othersPrefixes)
+  if (!Array.isArray(value)) return isTheirs(value) ? null : value
+  return value.some(isTheirs) ? value.map(entry => (isTheirs(entry) ? null : entry)) : value
 }
 
 /** The subject that an application gets. */

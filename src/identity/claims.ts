@@ -1,10 +1,11 @@
 /** Reads an identity out of claims, by the names that the file gives them. */
 
+import { GateError } from '../base/errors.ts'
 import { isJsonObject } from '../base/json.ts'
 import type { Ports } from '../base/ports.ts'
 import type { ClaimNames } from '../config/keys/oauth2.ts'
 import type { ProviderConfig } from '../config/resolve/providers.ts'
-import { type Bounds, boundClaims } from './claim-bounds.ts'
+import { type Bounds, boundClaims, isOthers } from './claim-bounds.ts'
 import { type Identity, makeIdentity, ofThePerson } from './identity.ts'
 import { type Kept, keepClaims, LIMITS_HINT } from './kept-claims.ts'
 
@@ -93,7 +94,10 @@ function withRoles(groups: unknown, claims: Readonly<Record<string, unknown>>): 
   ]
 }
 
-/** Who someone is by what a provider states, in its own names. Throws `provider.userinfo` for more than can be kept. */
+/**
+ * Who someone is by what a provider states, in its own names. Throws `provider.userinfo` for more than can be kept, and
+ * `provider.subject` for a subject that applications would take for another provider's.
+ */
 export type ReadIdentity = (issuer: string, subject: string, verified: Readonly<Record<string, unknown>>) => Identity
 
 /** How one provider's claims are read. The log says which claims are left out, only by their names. */
@@ -138,16 +142,38 @@ export function createIdentityReader(naming: Naming, { log }: Pick<Ports, 'log'>
     })
   }
 
+  function tellOthers(names: readonly string[], subject: string): void {
+    log.warn('A provider states names that begin like those of another one: they do not count', {
+      provider: naming.name,
+      subject,
+      claims: names,
+      hint: 'a prefix in [providers] says how the names of that provider begin: choose another one, where these are to count',
+    })
+  }
+
   return (issuer, subject, verified) => {
+    if (isOthers(subject, naming.othersPrefixes)) throw othersSubject(naming, subject)
     const { groups: stated, ...claims } = renameClaims(verified, naming.claims)
     const own = readGroups(verified, stated, naming)
     const groups = naming.hasRoleGroups ? withRoles(own, verified) : own
     const kept = keepClaims(ofThePerson(groups === undefined ? claims : { ...claims, groups }), naming.namedClaims)
     tell(kept, subject)
     tellAbsent(verified)
-    const identity = makeIdentity(naming.name, issuer, subject, boundClaims(kept.claims, naming))
-    return naming.prefix === '' ? identity : Object.freeze({ ...identity, prefix: naming.prefix })
+    const bounded = boundClaims(kept.claims, naming)
+    const others = ['preferred_username', 'groups'].filter(name => !Object.is(bounded[name], kept.claims[name]))
+    if (naming.prefix === '' && others.length > 0) tellOthers(others, subject)
+    const identity = makeIdentity(naming.name, issuer, subject, bounded)
+    const { prefix, othersPrefixes } = naming
+    if (prefix !== '') return Object.freeze({ ...identity, prefix })
+    return othersPrefixes.length === 0 ? identity : Object.freeze({ ...identity, othersPrefixes })
   }
+}
+
+function othersSubject({ name }: Naming, subject: string): GateError {
+  return new GateError('provider.subject', 'the provider states a sub that begins like those of another one', {
+    hint: 'a prefix in [providers] says how the subjects of that provider begin for applications: choose another prefix',
+    facts: { provider: name, subject, check: 'sub' },
+  })
 }
 
 /** How many names are logged for one provider, until the next reload. */

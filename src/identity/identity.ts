@@ -61,6 +61,11 @@ export interface Identity {
    * absent for everyone else.
    */
   readonly prefix?: string
+  /**
+   * How the names of other providers at the same portals begin: an application gets no role of this user's provider that
+   * begins so. Absent where there are none.
+   */
+  readonly othersPrefixes?: readonly string[]
   /** The name of the `[providers.*]` table that vouched. */
   readonly provider: string
   readonly issuer: string

@@ -51,6 +51,7 @@ describe('what a provider calls otherwise', () => {
       namedClaims: ['realm_access.roles'],
       emailDomains: null,
       prefix: '',
+      othersPrefixes: [],
     }
     return createIdentityReader(naming, quietPorts({ now: Date.now }))('https://id.example', 'ada', claims)
   }

@@ -14,7 +14,7 @@ import type { ConfigFiles } from '../values/files.ts'
 import { ROLE_CLAIMS } from '../values/headers.ts'
 import type { ListenAddress } from '../values/listen.ts'
 import { buildPortal, type PortalConfig } from './portals.ts'
-import { buildProvider, type ProviderConfig } from './providers.ts'
+import { buildProvider, type OneProvider, type ProviderConfig } from './providers.ts'
 import { buildRoutes, type RouteConfig } from './routes.ts'
 import { buildTls, type TlsConfig } from './tls.ts'
 
@@ -57,6 +57,7 @@ export function buildConfig(table: RootTable, directory: string, files: ConfigFi
   // Each at once, so that no more than one is as large as it is built.
   const routes = root.routes.flatMap(route => buildRoutes(route, root, context).map(built => share(built)))
   const claims = namedClaims(portals, routes)
+  const providers = mapMap(root.providers, (name, provider) => buildProvider(name, provider, context))
   return share({
     server: {
       ...serverFields(root.server, context),
@@ -69,9 +70,10 @@ export function buildConfig(table: RootTable, directory: string, files: ConfigFi
     tls: tls === null ? null : { ...tls, listen: shareFamilies(tls.listen, places) },
     sessions: { ...sessions, store: sessions.store ?? around.store, refreshLimitMs: refreshLimit(sessions) },
     audit: ROOT.audit.build(root.audit, context),
-    providers: mapMap(root.providers, (name, provider) => ({
-      ...buildProvider(name, provider, context),
+    providers: mapMap(providers, (_, provider) => ({
+      ...provider,
       namedClaims: claims,
+      othersPrefixes: prefixesBeside(provider, portals, providers),
     })),
     portals,
     routes,
@@ -92,6 +94,17 @@ function shareFamilies<T extends ListenAddress>(places: readonly T[], all: reado
 
 function mapMap<A, B>(map: ReadonlyMap<string, A>, turn: (name: string, value: A) => B): ReadonlyMap<string, B> {
   return new Map([...map].map(([name, value]) => [name, turn(name, value)]))
+}
+
+/** What other providers of the same portals put before their names. No prefix is the beginning of another one, so that a provider with its own needs no other. */
+function prefixesBeside(
+  { name, prefix }: OneProvider,
+  portals: ReadonlyMap<string, PortalConfig>,
+  all: ReadonlyMap<string, OneProvider>,
+): readonly string[] {
+  if (prefix !== '') return []
+  const beside = [...portals.values()].flatMap(({ providers }) => (providers.includes(name) ? providers : []))
+  return [...new Set(beside.flatMap(other => all.get(other)?.prefix || []))].sort()
 }
 
 /**

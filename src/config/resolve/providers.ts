@@ -33,6 +33,8 @@ export interface ProviderConfig extends Built<typeof PROVIDER> {
   readonly groupsForm: GroupsForm
   /** The claims that anything in the file looks at, as it writes them: all that is kept of someone beside the usual. */
   readonly namedClaims: readonly string[]
+  /** What other providers of its portals put before their names; empty where it puts something before its own. */
+  readonly othersPrefixes: readonly string[]
   /** Clients of which its ID tokens are taken from programs, the one of the file among them; none are, where there is none. */
   readonly idTokenClients: readonly string[]
 }
@@ -57,12 +59,11 @@ const STANDARD_NAMES: ClaimNames = Object.freeze({
 
 const fieldsOf = builderOf(PROVIDER)
 
+/** A provider as far as its own table says it. */
+export type OneProvider = Omit<ProviderConfig, 'namedClaims' | 'othersPrefixes'>
+
 /** One of `[providers]` of a file without mistakes. Throws TypeError where a value is missing. */
-export function buildProvider(
-  name: string,
-  table: ProviderTable,
-  context: BuildContext,
-): Omit<ProviderConfig, 'namedClaims'> {
+export function buildProvider(name: string, table: ProviderTable, context: BuildContext): OneProvider {
   const provider = known(table)
   const entries = buildUsers(provider.users, context.files)
   const oauth2 = buildOAuth2(provider)

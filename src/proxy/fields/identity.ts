@@ -1,7 +1,7 @@
 /** The fields that say who a user is, as a preset or templates of the file. */
 
 import { type HeaderSpec, ROLE_CLAIMS } from '../../config/values/headers.ts'
-import { toldSubject } from '../../identity/claim-bounds.ts'
+import { isOthers, toldSubject } from '../../identity/claim-bounds.ts'
 import { findClaim } from '../../identity/claims.ts'
 import type { Identity } from '../../identity/identity.ts'
 import { PRESETS, PROVIDER_FIELDS } from './names.ts'
@@ -113,11 +113,12 @@ export function claimValue(name: string, identity: Identity, roles: readonly str
 }
 
 /** The provider's roles and groups, then the portal's roles; each once. A blank in a name is percent-encoded. */
-function joinRoles({ groups, claims, prefix = '' }: Identity, roles: readonly string[]): string | null {
+function joinRoles(identity: Identity, roles: readonly string[]): string | null {
+  const { groups, claims, prefix = '', othersPrefixes = [] } = identity
   const stated = ROLE_CLAIMS.flatMap(claim => {
-    const held = findClaim(claims, claim)
+    const held: unknown = findClaim(claims, claim)
     return (Array.isArray(held) ? held : [held])
-      .filter(item => typeof item === 'string' && item !== '')
+      .filter(item => typeof item === 'string' && item !== '' && !isOthers(item, othersPrefixes))
       .map(item => prefix + String(item))
   })
   const all = [...groups, ...stated].map(name =>

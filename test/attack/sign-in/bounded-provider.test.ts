@@ -90,6 +90,31 @@ test('a provider within bounds is nobody of the other to rules, and applications
   expect(gate.told('identity.providers')).toEqual([])
 })
 
+test('the other has no name of it, in any letter case, and nobody there is taken for its people', async () => {
+  await using gate = await gateWith(BOUNDS)
+  const mimicked = {
+    ...BOSS,
+    preferred_username: 'Partner-Boss',
+    groups: ['admins', 'partner-admins', 'PARTNER-ADMINS', '\uff50artner-admins'],
+    roles: ['partner-root', 'writer'],
+  }
+  home.behave({ signsInAtOnce: true, claims: mimicked, userinfo: mimicked })
+  expect(await visit(gate, 'home')).toEqual({
+    fields: ['user-1', 'boss@home.example', 'admins writer user'],
+    user: '',
+    assertion: ['user-1', ['admins'], 'boss@home.example'],
+    statuses: [200, 403],
+  })
+  const said = gate.told('begin like those of another one').map(line => JSON.parse(line))
+  expect(said).toMatchObject([{ provider: 'home', claims: ['preferred_username', 'groups'] }])
+  // Its own people are as they were.
+  expect((await visit(gate, 'partner')).statuses).toEqual([403, 200])
+  const claims = { ...BOSS, sub: 'partner-user-1' }
+  home.behave({ signsInAtOnce: true, claims, userinfo: claims })
+  const page = await browserAt(gate, HOST).open(`http://${HOST}/.sallyport/login?return=%2F&provider=home`)
+  expect([page.response.status, gate.told('provider.subject').length]).toEqual([403, 1])
+})
+
 test('and its own addresses count', async () => {
   await using gate = await gateWith(BOUNDS)
   const email = 'Ada@Partner.example'

@@ -31,6 +31,7 @@ export function providerConfig(
     groupsForm: { kind: 'list' },
     hasRoleGroups: false,
     namedClaims: [],
+    othersPrefixes: [],
     claimsFrom: 'both',
     authorizeParams: new Map(),
     idTokenAlgs: null,
