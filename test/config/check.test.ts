@@ -335,6 +335,16 @@ const CASES: readonly Case[] = [
     allowing('["user"]', 'tokens = true\naudience = «"https://id.example.com"»'),
   ],
   [
+    'access_tokens.audience',
+    'access tokens for one route that ID tokens could pass for',
+    `${provider('access_tokens = { audience = "https://api.example.com" }')}\n${allowing('["user"]', 'tokens = true\naudience = «"gate"»')}`,
+  ],
+  [
+    'access_tokens.audience',
+    'access tokens that ID tokens of another table’s client could pass for',
+    `${provider('access_tokens = { audience = «"other"» }')}\n[providers.other]\nissuer = "https://id.example.com"\nclient_id = "other"\n[portals.home]\nproviders = ["id", "other"]\n[portals.home.roles]\nuser = { any = true }`,
+  ],
+  [
     'access_tokens.client_audience',
     'access tokens of the client that count as credentials',
     provider('access_tokens = { client_audience = «true» }'),

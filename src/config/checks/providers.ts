@@ -5,7 +5,7 @@ import type { RootTable } from '../keys/keys.ts'
 import { isOAuth2, OAUTH2, OF_OAUTH2 } from '../keys/oauth2.ts'
 import { PROVIDER, type ProviderTable } from '../keys/providers.ts'
 import { formatToml } from '../keys/table.ts'
-import { quote, showRaw } from '../text/raw.ts'
+import { type Path, quote, showRaw } from '../text/raw.ts'
 import type { Report } from '../text/report.ts'
 import { fileHint, subjectOf } from '../text/substitute.ts'
 import type { ConfigFiles } from '../values/files.ts'
@@ -16,6 +16,7 @@ import { checkCertificates, checkPem, parseClientKey } from '../values/pem.ts'
 export function checkProviders(root: RootTable, files: ConfigFiles, report: Report): void {
   checkIntrospection(root, report)
   checkIssuerAudiences(root, report)
+  checkClientAudiences(root, report)
   checkPrefixes(root, report)
   const providers = new Set(root.values.providers?.keys())
   const portals = [...(root.values.portals?.values() ?? [])]
@@ -32,13 +33,6 @@ export function checkProviders(root: RootTable, files: ConfigFiles, report: Repo
     checkKind(name, { at, raw, values }, report)
     checkWay({ at, raw, values }, files, report)
     checkClientAuth({ at, raw, values }, files, report)
-    const audiences = values.access_tokens?.values.audience
-    if (values.client_id && audiences?.includes(values.client_id)) {
-      const hint =
-        'register this gate as an API (a resource) at the provider, and name it here. If the provider has no APIs, client_audience = true accepts access tokens for the client, and bearer_id_tokens = true accepts ID tokens'
-      const message = 'the audience of access tokens is the client_id, which is the audience of ID tokens'
-      report.mistake([...at, 'access_tokens', 'audience'], 'access_tokens.audience', message, { hint })
-    }
     checkScim({ at, values }, report)
     if (values.scopes && !values.scopes.includes('openid') && !isOAuth2(values)) {
       const hint = 'add "openid": without it the provider does not name the user'
@@ -276,6 +270,28 @@ function checkIssuerAudiences(root: RootTable, report: Report): void {
       'name this gate as an API (a resource) at the provider; client_audience = true takes tokens of this client alone'
     const message = 'the audience of access tokens is the issuer: those of every client there may have that'
     report.warn(at, 'access_tokens.audience', message, { hint })
+  }
+}
+
+/** Nor is a client of the same issuer: its ID tokens have that, and those of a refresh differ from access tokens by nothing that is certain. */
+function checkClientAudiences({ values: { providers, portals, routes = [] } }: RootTable, report: Report): void {
+  function check(at: Path, audiences: readonly string[] | null | undefined, names: readonly string[]): void {
+    const taking = names.flatMap(name => providers?.get(name) ?? []).filter(({ values }) => values.access_tokens)
+    const issuers = new Set(taking.map(({ values }) => values.issuer))
+    const clients = [...(providers?.values() ?? [])].flatMap(({ values }) =>
+      issuers.has(values.issuer) ? (values.client_id ?? []) : [],
+    )
+    if (audiences?.some(one => clients.includes(one)) !== true) return
+    const hint =
+      'register this gate as an API (a resource) at the provider, and name it here. If the provider has no APIs, client_audience = true accepts access tokens for the client, and bearer_id_tokens = true accepts ID tokens'
+    const message = 'the audience of access tokens is the client_id, which is the audience of ID tokens'
+    report.mistake(at, 'access_tokens.audience', message, { hint })
+  }
+  for (const [name, { at, values }] of providers ?? []) {
+    check([...at, 'access_tokens', 'audience'], values.access_tokens?.values.audience, [name])
+  }
+  for (const { at, values } of routes) {
+    check([...at, 'audience'], values.audience, portals?.get(values.portal ?? '')?.values.providers ?? [])
   }
 }
 
