@@ -3,6 +3,8 @@
 import { createPublicKey } from 'node:crypto'
 import { GateError } from '../../../base/errors.ts'
 import type { Ports } from '../../../base/ports.ts'
+import { isCovered } from '../../../config/values/certificate.ts'
+import { isPair, readCertificateFacts } from '../../../config/values/pem.ts'
 import { type AcmeAccount, thumbprintOf, type Visit, visitAuthority } from './client.ts'
 import { makeCertificateKey, makeRequest } from './csr.ts'
 import { type AuthorityResponse, listIn, parseObject, refused, textIn, toObject, unreachable } from './response.ts'
@@ -45,15 +47,27 @@ export async function obtainCertificate(name: string, account: AcmeAccount, tool
   const order = parseObject(orderUrl, placed)
   const thumbprint = await thumbprintOf(account.key)
   for (const authorization of listIn(order, 'authorizations')) {
-    await prove(visit, String(authorization), tools.proof, thumbprint)
+    await prove(visit, String(authorization), { name, proof: tools.proof, thumbprint })
   }
   await settled(orderUrl, ['ready', 'valid'])
   const key = makeCertificateKey()
   const csr = makeRequest(name, key, createPublicKey(key)).toString('base64url')
   await post(textIn(order, 'finalize'), { csr })
   const done = await settled(orderUrl, ['valid'])
-  const chain = await post(textIn(done, 'certificate'), null, 'application/pem-certificate-chain')
-  return { cert: chain.text, key: key.export({ format: 'pem', type: 'pkcs8' }).toString() }
+  const address = textIn(done, 'certificate')
+  const { text: cert } = await post(address, null, 'application/pem-certificate-chain')
+  const pem = key.export({ format: 'pem', type: 'pkcs8' }).toString()
+  // With one that does not fit, no listener opens: all certificates would be of no use, at a restart too.
+  if (!isPair(cert, pem) || !isCovered(name, new Set(readCertificateFacts(cert).names))) {
+    throw unfit(address, `gave a certificate that is not for ${name}, or is for another key`)
+  }
+  return { cert, key: pem }
+}
+
+/** What an authority says or gives, and was not asked for. */
+function unfit(address: string, what: string): GateError {
+  const hint = 'is directory in [tls.acme] the one of an authority? It is tried again, ever more slowly'
+  return new GateError('acme.refused', `${address} ${what}`, { hint, facts: { address } })
 }
 
 /**
@@ -78,18 +92,29 @@ async function placeOrder(
   }
 }
 
-/** An authorization that is valid from an order before needs nothing more. */
-async function prove({ post, settled }: Visit, address: string, proof: Proof, thumbprint: string): Promise<void> {
+/** What is proved, and how. */
+interface Proving {
+  readonly name: string
+  readonly proof: Proof
+  readonly thumbprint: string
+}
+
+/** An authorization that is valid from an order before needs nothing more. Nothing is written in DNS for a name that was not ordered. */
+async function prove({ post, settled }: Visit, address: string, { name, proof, thumbprint }: Proving): Promise<void> {
   const found = parseObject(address, await post(address, null))
   if (found.status === 'valid') return
+  const bare = name.replace(/^\*\./, '')
+  const stated = textIn(toObject(found.identifier), 'value')
+  if (stated.toLowerCase() !== bare) {
+    throw unfit(address, `asks for the proof of another name than ${bare}`)
+  }
   const challenge = listIn(found, 'challenges')
     .map(toObject)
     .find(one => one.type === proof.challenge)
   if (challenge === undefined) {
     throw refused(address, { type: 'unsupported', detail: `there is no ${proof.challenge}` })
   }
-  const name = textIn(toObject(found.identifier), 'value')
-  const withdraw = await proof.offer(name, `${textIn(challenge, 'token')}.${thumbprint}`)
+  const withdraw = await proof.offer(bare, `${textIn(challenge, 'token')}.${thumbprint}`)
   try {
     await post(textIn(challenge, 'url'), {})
     await settled(address, ['valid'])
