@@ -12,6 +12,41 @@ const ports = quietPorts(fakeClock())
 const HANDLE = { hash: 'h', sessionId: 'a', host: 'x' }
 const SESSION = storedSession('a')
 
+test('a process that was away for longer than changes are kept reads everything again', async () => {
+  using folder = temporaryFolder()
+  const path = join(folder.path, 's.db')
+  const [one, away] = [openSqliteStore(path, ports), openSqliteStore(path, ports)]
+  const end = (id: string) => {
+    one.insert(storedSession(id), { ...HANDLE, hash: `hash of ${id}`, sessionId: id })
+    one.remove(id)
+  }
+  const laterMs = Date.now() + 2 * 60 * 60 * 1000
+  try {
+    end('a')
+    expect(away.changesSince()).toEqual({ removed: ['a'], updated: [] })
+    await one.purge(laterMs, laterMs)
+    // What it had heard of may be forgotten.
+    expect(away.changesSince()).toEqual({ removed: [], updated: [] })
+    end('b')
+    await one.purge(laterMs, laterMs)
+    expect(away.changesSince()).toEqual({ removed: [], updated: [], isIncomplete: true })
+    end('c')
+    await one.purge(laterMs, laterMs)
+    end('d')
+    expect(away.changesSince()).toEqual({ removed: [], updated: [], isIncomplete: true })
+    end('e')
+    expect(away.changesSince()).toEqual({ removed: ['e'], updated: [] })
+    // One that begins now has missed nothing.
+    const fresh = openSqliteStore(path, ports)
+    end('f')
+    expect(fresh.changesSince()).toEqual({ removed: ['f'], updated: [] })
+    fresh.close()
+  } finally {
+    one.close()
+    away.close()
+  }
+})
+
 describe('the database file', () => {
   test('is readable by its owner alone', () => {
     using folder = temporaryFolder()

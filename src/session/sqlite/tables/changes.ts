@@ -41,7 +41,8 @@ export function changesOn(database: Database): Changes {
     "INSERT INTO removed (session_id, at_ms, is_update) SELECT value, unixepoch('subsec') * 1000, ? FROM json_each(?)",
   )
   const version = database.query<{ data_version: number }, []>('PRAGMA data_version')
-  const newest = database.query<{ seq: number | null }, []>('SELECT max(seq) AS seq FROM removed')
+  // Also of changes that are forgotten by now.
+  const newest = database.query<{ seq: number }, []>("SELECT seq FROM sqlite_sequence WHERE name = 'removed'")
   const changedAfter = database.query<ChangeRow, [number]>(
     `SELECT seq, session_id, is_update FROM removed WHERE seq > ? ORDER BY seq LIMIT ${MOST_CHANGES + 1}`,
   )
@@ -53,6 +54,17 @@ export function changesOn(database: Database): Changes {
   let seenVersion = version.get()?.data_version ?? 0
   let seenChange = newest.get()?.seq ?? 0
 
+  /** All that came after a change. */
+  function after(seq: number): { readonly changes: StoredChanges; readonly last: number } {
+    // In this order: what is written between the two is among the rows.
+    const made = newest.get()?.seq ?? 0
+    const rows = changedAfter.all(seq)
+    const last = Math.max(made, rows.at(-1)?.seq ?? 0)
+    // Numbers have no gaps: where the next one is missing, it was forgotten before this process asked.
+    const isWhole = rows.length <= MOST_CHANGES && (rows[0]?.seq ?? made + 1) <= seq + 1
+    return { changes: isWhole ? changesOf(rows) : { ...NO_CHANGES, isIncomplete: true }, last }
+  }
+
   return {
     tellRemoved: (...ids) => void tellAll.run(REMOVED, JSON.stringify(ids)),
     tellUpdated: id => void tell.run(id, UPDATED),
@@ -61,20 +73,18 @@ export function changesOn(database: Database): Changes {
       // data_version changes only when another connection has written: the usual answer costs one pragma and no read.
       const now = version.get()?.data_version ?? 0
       if (now === seenVersion) return NO_CHANGES
-      const rows = changedAfter.all(seenChange)
-      const lastSeen = rows.length > MOST_CHANGES ? newest.get()?.seq : rows.at(-1)?.seq
+      const { changes, last } = after(seenChange)
       // Only now: what could not be read is asked for again.
       seenVersion = now
-      seenChange = lastSeen ?? seenChange
-      return changesOf(rows)
+      seenChange = Math.max(seenChange, last)
+      return changes
     },
-    sinceBeginning: () => changesOf(changedAfter.all(0)),
+    sinceBeginning: () => after(0).changes,
     purge: beforeMs => purgeOld.run(beforeMs).changes > 0,
   }
 }
 
 function changesOf(rows: readonly ChangeRow[]): StoredChanges {
-  if (rows.length > MOST_CHANGES) return { ...NO_CHANGES, isIncomplete: true }
   const textsOf = (kind: number) => rows.filter(row => row.is_update === kind).map(({ session_id }) => session_id)
   const ended = textsOf(ENDED).map(text => parseEndedMatch(text) ?? EVERYONE)
   const changes = { removed: textsOf(REMOVED), updated: textsOf(UPDATED) }
