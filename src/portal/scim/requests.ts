@@ -237,8 +237,9 @@ function taken(): ScimRefusal {
   return new ScimRefusal(409, 'uniqueness', 'this externalId is here already')
 }
 
-/** Of a filter, in characters. */
+/** Of a filter, in characters, and in comparisons: each is made with every user or group. */
 const LONGEST = 2000
+const MOST_COMPARISONS = 10
 
 /** One comparison: an attribute, with its schema before it or not, and a JSON text or truth value. */
 const COMPARISON = /^\s*([A-Za-z][A-Za-z0-9:._-]{0,200})\s+eq\s+("(?:[^"\\]|\\.)*"|true|false)\s*/i
@@ -260,6 +261,7 @@ export function parseFilter(text: string | null, kind: Pushed['kind']): Filter {
   for (let rest = text; ; ) {
     const found = COMPARISON.exec(rest)
     if (found?.[1] === undefined || found[2] === undefined) throw unknown()
+    if (all.length === MOST_COMPARISONS) throw new ScimRefusal(400, 'invalidFilter', 'the filter compares too much')
     all.push(comparison(found[1], found[2], kind))
     rest = rest.slice(found[0].length)
     if (rest === '') return one => all.every(holds => holds(one))

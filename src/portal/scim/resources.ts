@@ -93,13 +93,16 @@ export type IsShown = (name: string) => boolean
  * distinguished.
  */
 export function attributesIn(query: URLSearchParams): IsShown {
-  const named = (name: string) => query.get(name)?.toLowerCase().split(',').map(rootOf) ?? null
+  const named = (name: string) => {
+    const text = query.get(name)
+    return text === null ? null : new Set(text.toLowerCase().split(',').map(rootOf))
+  }
   const wanted = named('attributes')
   const unwanted = named('excludedAttributes')
   return name =>
     name === 'id' ||
     name === 'schemas' ||
-    (wanted === null ? unwanted?.includes(name.toLowerCase()) !== true : wanted.includes(name.toLowerCase()))
+    (wanted === null ? unwanted?.has(name.toLowerCase()) !== true : wanted.has(name.toLowerCase()))
 }
 
 /** The attribute that a name in small letters is of: without its schema, and without what is below it. */

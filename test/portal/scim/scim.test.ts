@@ -160,6 +160,7 @@ describe('§3.4.2: a list', () => {
     ['active eq true and userName eq "three"', ['three']],
     [`${USER}:userName eq "two"`, ['two']],
     ['userName eq "one" and externalId eq "sub-two"', []],
+    [Array(10).fill('userName eq "one"').join(' and '), ['one']],
   ] as const)('§3.4.2.2: with the filter %s', async (filter, expected) => {
     expect(names(await list(`filter=${encodeURIComponent(filter)}`))).toEqual([...expected])
   })
@@ -176,6 +177,7 @@ describe('§3.4.2: a list', () => {
     'userName eq "one" userName eq "two"',
     '',
     `userName eq "${'x'.repeat(3000)}"`,
+    Array(11).fill('userName eq "one"').join(' and '),
   ])('§3.4.2.2: the filter %p is none that is known', async filter => {
     expect(refusal(await ask('GET', `/Users?filter=${encodeURIComponent(filter)}`))).toEqual([400, 'invalidFilter'])
   })
