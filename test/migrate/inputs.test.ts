@@ -516,6 +516,19 @@ test('a variable of somebody else’s becomes one of the new file', async () => 
   expect(routes).toContain('groups = ["${GROUP}"]')
 })
 
+test.each([
+  ['${DOMAINS-*}', 'DOMAINS=\n', 'domains = ["${EMAIL_DOMAIN}"]'],
+  ['${DOMAINS:-*}', 'DOMAINS=\n', 'require_email = true'],
+  ['${DOMAINS-*}', '', 'require_email = true'],
+  ['${DOMAINS-*}', 'DOMAINS=example.org\n', 'domains = ["example.org"]'],
+  ['${DOMAINS+*}', 'DOMAINS=\n', 'require_email = true'],
+  ['${DOMAINS:+*}', 'DOMAINS=\n', 'domains = ["${EMAIL_DOMAIN}"]'],
+])('an empty variable is one where docker takes it for one: %s beside %j', async (domains, env, rule) => {
+  const compose = COMPOSE_MAP.replace('"example.com,example.org"', JSON.stringify(domains))
+  const { routes } = await made({ 'compose.yaml': compose, '.env': env }, ['compose.yaml'])
+  expect(routes).toContain(rule)
+})
+
 test('what is set elsewhere is asked for only where it may be', async () => {
   const way = (title: string) => WAYS[title] ?? ([{}, []] as const)
   const asks = async (title: string) =>

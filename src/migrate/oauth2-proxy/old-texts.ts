@@ -81,18 +81,19 @@ export function readEnvFile(text: string, file: string): readonly Variable[] {
 }
 
 /**
- * `${NAME}`, `$NAME` and `${NAME:-otherwise}` filled in, `$$` as a dollar. What is not known here becomes `<NAME>`, which is to be
- * filled in in the new file.
+ * `${NAME}`, `$NAME` and `${NAME:-otherwise}` filled in, `$$` as a dollar; without the colon an empty value counts. What is not known
+ * here becomes `<NAME>`, which is to be filled in in the new file.
  */
 export function fillIn(text: string, lookUp: (name: string) => string | undefined): string {
-  const form = /\$(?:(\$)|\{([A-Za-z_][A-Za-z0-9_]*)(?::?([-?+])([^}]*))?\}|([A-Za-z_][A-Za-z0-9_]*))/g
-  return text.replace(form, (_, dollar, braced, operator, more, plain) => {
+  const form = /\$(?:(\$)|\{([A-Za-z_][A-Za-z0-9_]*)(?:(:?)([-?+])([^}]*))?\}|([A-Za-z_][A-Za-z0-9_]*))/g
+  return text.replace(form, (_, dollar, braced, colon, operator, more, plain) => {
     if (dollar !== undefined) return '$'
     const name = braced ?? plain
     const value = lookUp(name)
-    if (operator === '+') return value ? more : ''
-    if (value !== undefined && (value !== '' || operator !== '-')) return value
-    return operator === '-' ? more : `<${name}>`
+    const isSaid = value !== undefined && (value !== '' || colon === '')
+    if (operator === '+') return isSaid ? more : ''
+    if (operator === '-' && !isSaid) return more
+    return value ?? `<${name}>`
   })
 }
 
