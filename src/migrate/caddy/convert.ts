@@ -5,7 +5,6 @@ import type { Json } from '../../config/text/raw.ts'
 import { closingEntry, type Entry, EVERYONE, type Section, spellPath } from '../draft.ts'
 import { type Context, createNames } from './context.ts'
 import { spellChanges, spellFields, USER_ID } from './fields.ts'
-import { openServer } from './handlers.ts'
 import { type Host, hostsOf } from './hosts.ts'
 import { isTable, onlyTexts, type Table, tableOf, tablesOf, textOf, textsOf, valueAt } from './json.ts'
 import { networkOf } from './matchers.ts'
@@ -14,6 +13,7 @@ import { madeRoles, type Portal, readPortal } from './portal.ts'
 import { portalSections } from './portal-sections.ts'
 import { localProvider, readProvider, realmsOf } from './provider.ts'
 import { planRoutes, type RoutePlan } from './route-plan.ts'
+import { openServer } from './server-walk.ts'
 import { readServers, routesIn, type Server } from './servers.ts'
 import type { Served } from './strictest.ts'
 
@@ -71,7 +71,8 @@ export function convertCaddyJson(tools: Omit<Context, 'names'>, json: unknown): 
   )
   const opened = servers.map(server => ({
     server,
-    walk: openServer(context, {
+    walk: openServer({
+      context,
       routes: server.table.routes,
       named: tableOf(server.table.named_routes),
       peers: server.peers,

@@ -2,33 +2,14 @@
 
 import { STAND_IN_HOST } from '../variables-to-set.ts'
 import { type Context, spell } from './context.ts'
-import type { ServerWalk } from './handlers.ts'
-import { type Table, tableOf, tablesOf, textOf, textsOf } from './json.ts'
-import { chosenBy, lowerHost } from './matchers.ts'
-import type { Outcome } from './outcomes.ts'
-import type { RoutePlace } from './route-place.ts'
-import {
-  boundPlaces,
-  hostsOfRoute,
-  isForAny,
-  isUnder,
-  listsIn,
-  MAX_DEPTH,
-  patternsIn,
-  routesIn,
-  type Server,
-} from './servers.ts'
+import { type Table, tableOf, tablesOf } from './json.ts'
+import { chosenBy } from './matchers.ts'
+import type { ServerWalk } from './server-walk.ts'
+import { boundPlaces, hostsOfRoute, isForAny, isUnder, patternsIn, routesIn, type Server } from './servers.ts'
 
 interface OpenServer {
   readonly server: Server
   readonly walk: ServerWalk
-}
-
-interface Placement {
-  readonly portal: string
-  readonly paths: readonly string[]
-  /** Paths of which all that is below is the portal's; an empty one is the whole host. */
-  readonly whole: readonly string[]
 }
 
 /** A host with the servers that have it. */
@@ -80,19 +61,11 @@ export function hostsOf(context: Context, http: Table, opened: readonly OpenServ
         servers: used,
         /** Why no user may pass there, for all of its content; null for most. */
         closed: bound ?? certificate ?? (elsewhere === null ? null : `port ${elsewhere}`),
-        placements: used.flatMap(({ server }) => placementsAt(is, server)),
         patterns: used.flatMap(({ server }) => patternsIn(routesFor(is, server), tableOf(server.table.named_routes))),
       },
     ]
   })
   return { hosts, listen }
-}
-
-export function outcomesAt({ servers, closed }: Host, place: RoutePlace): readonly Outcome[] {
-  return servers.flatMap(({ server, walk }) => {
-    const why = server.closed ?? closed
-    return walk({ ...place, isSecure: !server.isPlain }, why)
-  })
 }
 
 function nameOf(context: Context, is: string): string {
@@ -123,40 +96,4 @@ function routesFor(host: string, { table }: Server): readonly Table[] {
   return tablesOf(table.routes).filter(
     route => isForAny(route.match) || hostsOfRoute(route).some(name => name === host || isUnder(host, name)),
   )
-}
-
-function placementsAt(host: string, { table }: Server): readonly Placement[] {
-  const named = tableOf(table.named_routes)
-  const find = (routes: readonly Table[], around: Omit<Placement, 'portal'>, depth: number): readonly Placement[] =>
-    routes.flatMap(route => {
-      const here = narrow(route.match, around, host)
-      if (here === null || depth > MAX_DEPTH) return []
-      const own = tablesOf(route.handle).filter(({ handler }) => handler === 'authenticator')
-      return [
-        ...own.map(({ portal_name: portal }) => ({ portal: textOf(portal) ?? '', ...here })),
-        ...listsIn(route, named).flatMap(list => find(list, here, depth + 1)),
-      ]
-    })
-  return find(tablesOf(table.routes), { paths: [''], whole: [''] }, 0)
-}
-
-/** Null where it is for other hosts. */
-function narrow(match: unknown, around: Omit<Placement, 'portal'>, host: string): Omit<Placement, 'portal'> | null {
-  const sets = tablesOf(match)
-  const isHere = ({ host: names }: Table) =>
-    names === undefined ||
-    textsOf(names)
-      .map(lowerHost)
-      .some(name => name === host || isUnder(host, name))
-  const own = sets.filter(isHere)
-  if (sets.length > 0 && own.length === 0) return null
-  const paths = own.flatMap(({ path }) => textsOf(path))
-  if (paths.length === 0) {
-    const isOfHosts = own.every(set => Object.keys(set).every(key => key === 'host'))
-    return isOfHosts ? around : { ...around, whole: [] }
-  }
-  return {
-    paths: paths.map(path => path.replace(/\/?\*$/, '')),
-    whole: paths.filter(path => path.endsWith('*')).map(path => path.replace(/\/?\*$/, '')),
-  }
 }

@@ -1,4 +1,4 @@
-/** Writes `[portals.NAME]` for an imported portal. */
+/** Writes `[portals.NAME]` for an imported portal, by where its pages are and which routes are its own. */
 
 import type { Json } from '../../config/text/raw.ts'
 import { parseRoutePath } from '../../config/values/path.ts'
@@ -7,11 +7,23 @@ import { STAND_IN_HOST } from '../variables-to-set.ts'
 import { statedRoles } from './conditions.ts'
 import { type Context, nameFor, spell, withoutTwins } from './context.ts'
 import type { Host } from './hosts.ts'
+import { type Table, tableOf, tablesOf, textOf, textsOf } from './json.ts'
+import { lowerHost } from './matchers.ts'
 import type { Portal } from './portal.ts'
 import type { RoutePlan } from './route-plan.ts'
 import { isRule } from './rules.ts'
+import { isUnder, listsIn, MAX_DEPTH, type Server } from './servers.ts'
 
-/** `[portals.NAME]` and its roles, for a portal of the file, by where it is and which routes are its own. */
+/** Where the pages of a portal are on a host. */
+interface Placement {
+  /** As the old file calls it. */
+  readonly portal: string
+  readonly paths: readonly string[]
+  /** Paths of which all that is below is the portal's; an empty one is the whole host. */
+  readonly whole: readonly string[]
+}
+
+/** `[portals.NAME]` and its roles. */
 export function portalSections(
   context: Context,
   portal: Portal,
@@ -20,7 +32,7 @@ export function portalSections(
   /** Addresses of other portals: a host is one portal's. */
   taken: Set<string>,
 ): readonly Section[] {
-  const own = hosts.filter(({ placements }) => placements.some(({ portal: name }) => name === portal.was))
+  const own = hosts.filter(host => placementsOn(host, portal).length > 0)
   const used = plans.filter(plan => plan.portal === portal)
   const isPlain = portal.isInsecure || used.some(({ host }) => host.isPlain)
   const stated = addressOf(context, portal, own, used)
@@ -63,7 +75,7 @@ export function portalSections(
 
 /** `compat` of the portal, where all that is below a path was its own: applications and people have links there. */
 function compatEntry(context: Context, portal: Portal, own: readonly Host[], url: string | null): readonly Entry[] {
-  const placed = own.flatMap(({ placements }) => placements.filter(({ portal: name }) => name === portal.was))
+  const placed = own.flatMap(host => placementsOn(host, portal))
   const isUsable = (path: string) => (path === '' ? url !== null : parseRoutePath(path).ok)
   // Where it was in several ways, only what all of them have is certain to be no application's.
   const prefix = placed[0]?.whole.find(path => isUsable(path) && placed.every(({ whole }) => whole.includes(path)))
@@ -73,6 +85,46 @@ function compatEntry(context: Context, portal: Portal, own: readonly Host[], url
   const value: Json =
     prefix === '/auth' ? 'caddy-security' : { program: 'caddy-security', prefix: prefix === '' ? '/' : prefix }
   return [{ key: 'compat', value, comment: 'its own addresses keep answering' }]
+}
+
+function placementsOn({ is, servers }: Host, portal: Portal): readonly Placement[] {
+  return servers.flatMap(({ server }) => placementsAt(is, server)).filter(({ portal: name }) => name === portal.was)
+}
+
+function placementsAt(host: string, { table }: Server): readonly Placement[] {
+  const named = tableOf(table.named_routes)
+  const find = (routes: readonly Table[], around: Omit<Placement, 'portal'>, depth: number): readonly Placement[] =>
+    routes.flatMap(route => {
+      const here = narrow(route.match, around, host)
+      if (here === null || depth > MAX_DEPTH) return []
+      const own = tablesOf(route.handle).filter(({ handler }) => handler === 'authenticator')
+      return [
+        ...own.map(({ portal_name: portal }) => ({ portal: textOf(portal) ?? '', ...here })),
+        ...listsIn(route, named).flatMap(list => find(list, here, depth + 1)),
+      ]
+    })
+  return find(tablesOf(table.routes), { paths: [''], whole: [''] }, 0)
+}
+
+/** Null where it is for other hosts. */
+function narrow(match: unknown, around: Omit<Placement, 'portal'>, host: string): Omit<Placement, 'portal'> | null {
+  const sets = tablesOf(match)
+  const isHere = ({ host: names }: Table) =>
+    names === undefined ||
+    textsOf(names)
+      .map(lowerHost)
+      .some(name => name === host || isUnder(host, name))
+  const own = sets.filter(isHere)
+  if (sets.length > 0 && own.length === 0) return null
+  const paths = own.flatMap(({ path }) => textsOf(path))
+  if (paths.length === 0) {
+    const isOfHosts = own.every(set => Object.keys(set).every(key => key === 'host'))
+    return isOfHosts ? around : { ...around, whole: [] }
+  }
+  return {
+    paths: paths.map(path => path.replace(/\/?\*$/, '')),
+    whole: paths.filter(path => path.endsWith('*')).map(path => path.replace(/\/?\*$/, '')),
+  }
 }
 
 /** Null: it is on each host that it protects, as it was. */
@@ -98,7 +150,7 @@ function callbackPath(context: Context, portal: Portal, own: readonly Host[], us
     const say = `register the callback of ${first?.was} at the other providers too: one serves all of a portal`
     context.notes.add('decide', `authentication portal ${portal.was}`, null, say)
   }
-  const placed = own.flatMap(({ placements }) => placements.filter(({ portal: name }) => name === portal.was))
+  const placed = own.flatMap(host => placementsOn(host, portal))
   const asked = used.flatMap(({ policies }) =>
     policies.map(({ authUrl }) => authUrl?.replace(/^https?:\/\/[^/]*/, '') ?? ''),
   )

@@ -6,7 +6,7 @@ import { createNotes } from '../notes.ts'
 import { createBlanks } from '../variables-to-set.ts'
 import type { Context } from './context.ts'
 import { type FieldChanges, joinChanges, NO_CHANGES } from './fields.ts'
-import { type Host, outcomesAt } from './hosts.ts'
+import type { Host } from './hosts.ts'
 import type { Outcome } from './outcomes.ts'
 import { type Access, accessFor, type Parts } from './route-access.ts'
 import { boundaryOf, isBelow, type RoutePlace, spellRule } from './route-place.ts'
@@ -95,6 +95,14 @@ export function planRoutes(context: Context, host: Host, parts: Parts): readonly
     plans.push(...[below, point].flatMap(one => one?.plans ?? []))
   }
   return plans
+}
+
+/** What becomes of the requests for a place, at each server that has the host. */
+function outcomesAt({ servers, closed }: Host, place: RoutePlace): readonly Outcome[] {
+  return servers.flatMap(({ server, walk }) => {
+    const why = server.closed ?? closed
+    return walk({ ...place, isSecure: !server.isPlain }, why)
+  })
 }
 
 /** The routes of one place: one, unless requests that `when` tells apart have different answers. The last one is for all that is left. */
