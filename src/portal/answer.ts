@@ -25,10 +25,10 @@ function contentSecurityPolicy(
   scope: Scope,
   scripts: readonly Script[],
   sheet: Sheet | null,
-  nonce: string | null,
+  nonce: string | undefined,
 ): string {
   const own = brandStyle(brand)
-  const once = nonce === null ? [] : [`'nonce-${nonce}'`]
+  const once = nonce === undefined ? [] : [`'nonce-${nonce}'`]
   const styles = [sourceOf(STYLE), ...(sheet === null ? [] : [sourceOf(SHEETS[sheet])]), ...once]
   const allowed = [...scripts.map(one => sourceOf(SCRIPTS[one])), ...once]
   return [
@@ -83,18 +83,33 @@ function withScripts(html: string, scripts: readonly Script[]): string {
   return `${html.slice(0, -END.length)}${scripts.map(one => `<script>${SCRIPTS[one]}</script>`).join('')}${END}`
 }
 
-/** One of Sallyport's own pages in one language, with the look of a portal. */
-export function pageAnswer(
-  { lang }: Words,
-  brand: Brand | null,
-  page: Child,
-  status: number,
-  fields: Readonly<Record<string, string>> = {},
-  scope: Scope = 'nothing',
-  script: Script | null = null,
-  sheet: Sheet | null = null,
-  nonce: string | null = null,
-): Response {
+interface PageParts {
+  /** Of the page's language. */
+  readonly words: Words
+  /** The look of its portal. */
+  readonly brand: Brand | null
+  readonly page: Child
+  /** 200 when absent. */
+  readonly status?: number
+  readonly fields?: Readonly<Record<string, string>>
+  readonly scope?: Scope
+  readonly script?: Script | null
+  readonly sheet?: Sheet | null
+  readonly nonce?: string
+}
+
+/** One of Sallyport's own pages. */
+export function pageAnswer({
+  words: { lang },
+  brand,
+  page,
+  status = 200,
+  fields = {},
+  scope = 'nothing',
+  script = null,
+  sheet = null,
+  nonce,
+}: PageParts): Response {
   const drawn = drawPage(brand, page, script, sheet)
   const helpers = HELPERS.flatMap(([mark, helper]) => (drawn.includes(mark) ? [helper] : []))
   const html = withScripts(drawn, helpers)

@@ -134,8 +134,16 @@ export function renderDeniedPage(
   // from; and they ask this page's policy about the provider that the form may lead on to.
   const fields = { 'referrer-policy': 'same-origin' }
   const { brand } = ctx.portal
-  if (!isWatched) return pageAnswer(words, brand, page, 403, fields, 'leads-anywhere')
-  return pageAnswer(words, brand, page, 403, fields, 'asks-and-leads-anywhere', 'watch-access')
+  if (!isWatched) return pageAnswer({ words, brand, page, status: 403, fields, scope: 'leads-anywhere' })
+  return pageAnswer({
+    words,
+    brand,
+    page,
+    status: 403,
+    fields,
+    scope: 'asks-and-leads-anywhere',
+    script: 'watch-access',
+  })
 }
 
 /** How to ask for a role that would do; what is asked for already is said, and so is what was declined. */

@@ -94,15 +94,14 @@ export function renderErrorPage(view: ErrorView): Response {
       </Operators>
     </NarrowPage>
   )
-  return pageAnswer(
+  return pageAnswer({
     words,
-    view.portal?.brand ?? null,
+    brand: view.portal?.brand ?? null,
     page,
-    view.status,
-    retryAfterS === undefined ? {} : { 'retry-after': String(retryAfterS) },
-    'nothing',
-    afterS === null ? null : 'countdown',
-  )
+    status: view.status,
+    fields: retryAfterS === undefined ? {} : { 'retry-after': String(retryAfterS) },
+    script: afterS === null ? null : 'countdown',
+  })
 }
 
 /** The links; the one to try again counts down where the page is loaded again by itself. */

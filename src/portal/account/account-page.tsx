@@ -82,7 +82,7 @@ export async function answerAccount(
     proof: await proveForm(ctx, session, tools.seal),
   }
   const script = told?.kind === 'passkey' ? 'passkey' : null
-  return pageAnswer(words, ctx.portal.brand, <AccountPage {...view} />, status, {}, 'nothing', script)
+  return pageAnswer({ words, brand: ctx.portal.brand, page: <AccountPage {...view} />, status, script })
 }
 
 /** What a passkey shows to confirm a change. */

@@ -95,7 +95,7 @@ async function answer(
       proof={await proveForm(ctx, session, tools.seal)}
     />
   )
-  return pageAnswer(words, ctx.portal.brand, page, 200)
+  return pageAnswer({ words, brand: ctx.portal.brand, page })
 }
 
 async function ownTokens({ sessions }: TokenTools, session: Session): Promise<readonly HeldApiToken[]> {

@@ -23,23 +23,23 @@ export function showApplications(ctx: PortalRequest): Response {
   const words = wordsFor(ctx.request)
   const applications = ctx.applications(session)
   if (!prefersPage(ctx.request)) return jsonAnswer({ applications: applications.map(describe) })
-  return pageAnswer(
+  return pageAnswer({
     words,
-    ctx.portal.brand,
-    <ApplicationsPage
-      words={words}
-      title={ctx.portal.title}
-      identity={session.identity}
-      applications={applications}
-      search={(readQuery(ctx).get('q') ?? '').slice(0, 200).trim()}
-      menu={menuOf(ctx, session, words, '')}
-      switchAddress={`${ownPath('login')}?switch=1`}
-    />,
-    200,
-    {},
-    'icons',
-    hasSearch(applications) ? 'search' : null,
-  )
+    brand: ctx.portal.brand,
+    page: (
+      <ApplicationsPage
+        words={words}
+        title={ctx.portal.title}
+        identity={session.identity}
+        applications={applications}
+        search={(readQuery(ctx).get('q') ?? '').slice(0, 200).trim()}
+        menu={menuOf(ctx, session, words, '')}
+        switchAddress={`${ownPath('login')}?switch=1`}
+      />
+    ),
+    scope: 'icons',
+    script: hasSearch(applications) ? 'search' : null,
+  })
 }
 
 /** What programs get of it, and the page itself, which asks how they are. */

@@ -142,7 +142,7 @@ async function answer(
       {...outcome}
     />
   )
-  return pageAnswer(words, ctx.portal.brand, page, status, {}, 'icons')
+  return pageAnswer({ words, brand: ctx.portal.brand, page, status, scope: 'icons' })
 }
 
 /** One's own links; everyone's for those who may revoke them all. */

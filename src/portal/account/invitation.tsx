@@ -75,7 +75,7 @@ export async function showInvitation(ctx: PortalRequest, tools: InvitationTools)
       </form>
     </NarrowPage>
   )
-  return withCookies(pageAnswer(words, ctx.portal.brand, page, 200), setCookies)
+  return withCookies(pageAnswer({ words, brand: ctx.portal.brand, page }), setCookies)
 }
 
 /**
@@ -190,7 +190,14 @@ async function createPage(
       </PasskeyForm>
     </NarrowPage>
   )
-  const answer = pageAnswer(words, brand, page, isWrong ? 403 : 200, {}, 'leads-anywhere', 'passkey')
+  const answer = pageAnswer({
+    words,
+    brand,
+    page,
+    status: isWrong ? 403 : 200,
+    scope: 'leads-anywhere',
+    script: 'passkey',
+  })
   return withCookies(answer, setCookies)
 }
 

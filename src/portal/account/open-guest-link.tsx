@@ -40,7 +40,7 @@ export async function showGuestLink(ctx: PortalRequest, tools: Tools): Promise<R
   const picture = ctx.waiting(held.grant.host, held.grant.path)?.picture ?? null
   const view = { words, title, held, name: shared.name, picture, text, proof }
   const page = <GuestLinkPage {...view} />
-  return pageAnswer(words, ctx.portal.brand, page, 200, {}, 'leads-anywhere')
+  return pageAnswer({ words, brand: ctx.portal.brand, page, scope: 'leads-anywhere' })
 }
 
 /**

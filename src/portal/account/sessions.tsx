@@ -76,7 +76,7 @@ export async function showSessions(ctx: PortalRequest, tools: SessionTools, sess
       all={isAll ? { search, next, hasSeveral: hasSeveral(ctx.portal), tabs } : null}
     />
   )
-  return pageAnswer(words, ctx.portal.brand, page, 200, {}, 'nothing', null, isAll ? 'admin' : null)
+  return pageAnswer({ words, brand: ctx.portal.brand, page, sheet: isAll ? 'admin' : null })
 }
 
 /**

@@ -75,7 +75,7 @@ export async function showAdmin(ctx: PortalRequest, tools: AdminTools, session: 
       nowMs={tools.ports.now()}
     />
   )
-  return pageAnswer(words, ctx.portal.brand, page, 200, {}, 'asks', 'live-table', 'admin')
+  return pageAnswer({ words, brand: ctx.portal.brand, page, scope: 'asks', script: 'live-table', sheet: 'admin' })
 }
 
 async function requestsFor(ctx: PortalRequest, tools: AdminTools, session: Session): Promise<RequestsView | null> {

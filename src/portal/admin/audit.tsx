@@ -93,7 +93,7 @@ export async function showAudit(ctx: PortalRequest, tools: TrailTools, session: 
       proof={await proveForm(ctx, session, tools.seal)}
     />
   )
-  return pageAnswer(words, ctx.portal.brand, page, 200, {}, 'nothing', null, 'admin')
+  return pageAnswer({ words, brand: ctx.portal.brand, page, sheet: 'admin' })
 }
 
 /**

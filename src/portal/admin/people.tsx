@@ -136,7 +136,7 @@ async function peopleAnswer(
       proof={await proveForm(ctx, session, tools.seal)}
     />
   )
-  return pageAnswer(words, ctx.portal.brand, page, 200, {}, 'nothing', null, 'admin')
+  return pageAnswer({ words, brand: ctx.portal.brand, page, sheet: 'admin' })
 }
 
 /** When users of the file signed in last, by subject, as far as live sessions say it. */

@@ -82,7 +82,7 @@ export async function showRoute(ctx: PortalRequest, tools: RouteTools, session: 
       nowMs={tools.ports.now()}
     />
   )
-  return pageAnswer(words, ctx.portal.brand, page, 200, {}, 'nothing', null, 'admin')
+  return pageAnswer({ words, brand: ctx.portal.brand, page, sheet: 'admin' })
 }
 
 /** A host of a route: of a wildcard, one that it takes. */

@@ -47,7 +47,7 @@ export async function askConsent(ctx: PortalRequest, tools: ConsentTools, sessio
       proof={await proveForm(ctx, session, tools.seal)}
     />
   )
-  return pageAnswer(words, ctx.portal.brand, page, 200, {}, 'leads-anywhere')
+  return pageAnswer({ words, brand: ctx.portal.brand, page, scope: 'leads-anywhere' })
 }
 
 /**

@@ -26,7 +26,11 @@ export function oldSignIn(ctx: CompatContext): Response {
   const address = compatPath(ctx, 'start', { rd: addressOf(onward) })
   const choice = { label: provider.label, host: hostOf(provider), address }
   const { title, brand } = ctx.portal
-  return pageAnswer(words, brand, <SignInPage words={words} title={title} choices={[choice]} waiting={null} />, 200)
+  return pageAnswer({
+    words,
+    brand,
+    page: <SignInPage words={words} title={title} choices={[choice]} waiting={null} />,
+  })
 }
 
 /**

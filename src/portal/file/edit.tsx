@@ -158,7 +158,7 @@ async function editAnswer(
       {...shown}
     />
   )
-  return pageAnswer(words, ctx.portal.brand, page, status, {}, 'asks', null, 'admin', nonce)
+  return pageAnswer({ words, brand: ctx.portal.brand, page, status, scope: 'asks', sheet: 'admin', nonce })
 }
 
 /** The sealed record of the file that a form was made from: only this session can use it, and no client can read it. */
@@ -250,7 +250,7 @@ async function judgedAnswer(
           base={await sealBase(tools, session, draft.version)}
         />
       )
-      return pageAnswer(words, ctx.portal.brand, page, 200, {}, 'nothing', null, 'admin')
+      return pageAnswer({ words, brand: ctx.portal.brand, page, sheet: 'admin' })
     }
   }
 }

@@ -39,7 +39,7 @@ export async function showFile(ctx: PortalRequest, { configEditor }: FileTools, 
   const tabs: Tabs = { here: 'file', hasFile: true, hasPeople: hasPeople(ctx) }
   const isSaved = readQuery(ctx).get('saved') === '1'
   const page = <FilePage words={words} title={ctx.portal.title} menu={menu} tabs={tabs} isSaved={isSaved} view={view} />
-  return pageAnswer(words, ctx.portal.brand, page, 200, {}, 'nothing', null, 'admin')
+  return pageAnswer({ words, brand: ctx.portal.brand, page, sheet: 'admin' })
 }
 
 interface FilePageView {

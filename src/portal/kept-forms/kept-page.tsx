@@ -81,7 +81,7 @@ export async function showKept(ctx: PortalRequest, tools: KeepTools, session: Se
     />
   )
   // An application may lead on to any host once it has the form, and browsers ask this page's policy about that.
-  return pageAnswer(words, ctx.portal.brand, page, 200, {}, 'leads-anywhere')
+  return pageAnswer({ words, brand: ctx.portal.brand, page, scope: 'leads-anywhere' })
 }
 
 /** Takes the form of the page that discards: `act=discard` with the id. Throws `access.origin`, `target.malformed`. */

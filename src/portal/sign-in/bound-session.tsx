@@ -220,7 +220,7 @@ export async function waitForDevice(ctx: PortalRequest, tools: DeviceTools & Tic
         <Acts acts={[{ label: words.goOn, address: next }]} />
       </NarrowPage>
     )
-    return pageAnswer(words, brand, page, 200)
+    return pageAnswer({ words, brand, page })
   }
   const page = (
     <NarrowPage words={words} title={say.cannot} place={title}>
@@ -229,7 +229,7 @@ export async function waitForDevice(ctx: PortalRequest, tools: DeviceTools & Tic
       <Acts acts={[{ label: words.signInAgain, address: ownPath('login') }]} />
     </NarrowPage>
   )
-  return pageAnswer(words, brand, page, 403)
+  return pageAnswer({ words, brand, page, status: 403 })
 }
 
 const FRONT_PAGE: Destination = { kind: 'here', path: ownPath('') }
@@ -263,7 +263,7 @@ export async function tellUnproven(
       />
     </NarrowPage>
   )
-  return pageBefore(answer, pageAnswer(words, ctx.portal.brand, page, 200))
+  return pageBefore(answer, pageAnswer({ words, brand: ctx.portal.brand, page }))
 }
 
 export const REGISTRATION = 'secure-session-registration'

@@ -44,7 +44,7 @@ function step(ctx: PortalRequest, returnTo: string, onward: string, script: Scri
   const words = wordsFor(ctx.request)
   const { title, brand } = ctx.portal
   const page = <FragmentPage words={words} title={title} returnTo={returnTo} onward={onward} />
-  return pageAnswer(words, brand, page, 200, {}, 'nothing', script)
+  return pageAnswer({ words, brand, page, script })
 }
 
 /**

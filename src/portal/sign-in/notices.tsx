@@ -55,7 +55,7 @@ export async function tellNotices(
       />
     </NarrowPage>
   )
-  return pageBefore(answer, pageAnswer(words, ctx.portal.brand, page, 200))
+  return pageBefore(answer, pageAnswer({ words, brand: ctx.portal.brand, page }))
 }
 
 function keyOf({ what, atMs, passkey }: Notice): string {

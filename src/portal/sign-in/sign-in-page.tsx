@@ -104,7 +104,7 @@ export async function choosePage(
   const page = <SignInPage {...view} />
   const scope = form === null ? 'nothing' : 'leads-anywhere'
   const script = 'passkey' in fields ? 'passkey' : form === null ? null : 'form-fragment'
-  const answer = pageAnswer(words, ctx.portal.brand, page, isWrong ? 403 : 200, {}, scope, script)
+  const answer = pageAnswer({ words, brand: ctx.portal.brand, page, status: isWrong ? 403 : 200, scope, script })
   for (const setCookie of [...(form?.setCookies ?? []), ...(offer?.setCookies ?? [])])
     answer.headers.append('set-cookie', setCookie)
   return answer
@@ -150,7 +150,14 @@ export async function codePage(
   const passed = await sealPassed(ctx, tools, provider, { name, account, browser: form.browser })
   const words = wordsFor(ctx.request)
   const page = <CodePage words={words} title={ctx.portal.title} form={{ ...form, name, passed, isWrong, address }} />
-  const answer = pageAnswer(words, ctx.portal.brand, page, isWrong ? 403 : 200, {}, 'leads-anywhere', 'form-fragment')
+  const answer = pageAnswer({
+    words,
+    brand: ctx.portal.brand,
+    page,
+    status: isWrong ? 403 : 200,
+    scope: 'leads-anywhere',
+    script: 'form-fragment',
+  })
   for (const setCookie of [...form.setCookies, ...(offer?.setCookies ?? [])])
     answer.headers.append('set-cookie', setCookie)
   return answer

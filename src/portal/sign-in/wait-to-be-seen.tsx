@@ -35,7 +35,7 @@ export function waitToBeSeen(ctx: PortalRequest, query: URLSearchParams, destina
   now.set(SEEN, '1')
   const later = destination.kind === 'here' ? destination.path : destination.origin + destination.path
   const page = <WaitingPage words={words} title={portal.title} now={`${ownPath('login')}?${now}`} later={later} />
-  return pageAnswer(words, portal.brand, page, 200, {}, 'nothing', 'when-seen')
+  return pageAnswer({ words, brand: portal.brand, page, script: 'when-seen' })
 }
 
 /**

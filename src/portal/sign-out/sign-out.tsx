@@ -74,7 +74,7 @@ export async function askBack(
   const { title, brand } = ctx.portal
   const identity = ctx.session === null ? null : session.identity
   const page = <SignOutPage words={words} title={title} identity={identity} proof={proof} action={action} />
-  return pageAnswer(words, brand, page, 200)
+  return pageAnswer({ words, brand, page })
 }
 
 /** Takes the form of `confirmSignOut`; one that is sent elsewhere leads to it. Throws `access.origin` for a form that is not ours. */
@@ -196,7 +196,7 @@ export async function signedOut(ctx: PortalRequest, { sessions }: SignOutTools):
       hasProvider={ctx.portal.providers.some(name => ctx.providers.get(name)?.users === null)}
     />
   )
-  return pageAnswer(words, ctx.portal.brand, page, 200)
+  return pageAnswer({ words, brand: ctx.portal.brand, page })
 }
 
 function textIn(value: unknown, name: string): string | null {
