@@ -35,7 +35,7 @@ const { values } = parseArgs({
 const root = join(import.meta.dir, '..')
 /** What runs in threads of its own. */
 const THREADS = ['check-thread', 'draft-thread', 'log-thread']
-/** Puts the formatter into the executable by a fifth of its size; what uses it unpacks it (src/cli/formatter.ts). */
+/** Puts the formatter into the executable by a fifth of its size; what uses it unpacks it (src/cli/fmt.ts). */
 const PACKED: Bun.BunPlugin = {
   name: 'packed',
   setup(build) {

@@ -5,7 +5,7 @@
  */
 import { readFileSync, writeFileSync } from 'node:fs'
 import { errorReference } from '../src/base/error-reference.ts'
-import { configReference } from '../src/config/keys/reference.ts'
+import { configReference } from '../src/config/keys/keys.ts'
 
 const GENERATED = [
   ['keys', configReference()],

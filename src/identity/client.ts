@@ -104,7 +104,7 @@ export function createProviderClient(
       const result = await refreshIdentity(held, {
         config,
         readIdentity,
-        issuer,
+        fetch: issuer.fetch,
         metadata,
         proof,
         checkIdToken: (idToken, accessToken) =>

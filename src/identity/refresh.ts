@@ -4,8 +4,8 @@ import { decodeJwt, type JWTPayload } from 'jose'
 import { GateError, toGateError } from '../base/errors.ts'
 import type { ProviderConfig } from '../config/resolve/providers.ts'
 import type { ReadIdentity } from './claims.ts'
-import type { Issuer } from './discovery.ts'
 import type { Metadata } from './endpoints.ts'
+import type { ProviderFetch } from './http.ts'
 import { findChangedRule, type IdTokenClaims, refusal } from './id-token.ts'
 import type { HeldTokens, RefreshResult } from './provider.ts'
 import type { ClientProof } from './tokens/client-authentication.ts'
@@ -17,7 +17,7 @@ import { askPerson, believedClaims } from './userinfo.ts'
 export interface RefreshContext {
   readonly config: ProviderConfig
   readonly readIdentity: ReadIdentity
-  readonly issuer: Issuer
+  readonly fetch: ProviderFetch
   readonly metadata: Metadata
   readonly proof: ClientProof
   /** The claims of an ID token that came with this access token. Throws `provider.id_token`, `provider.down`. */
@@ -44,13 +44,13 @@ const OF_THE_SIGN_IN = ['auth_time', 'acr', 'amr'] as const
  * Source: OpenID Connect Core 1.0 §12 (refresh), §12.2 (what a new ID token may not change), §5.3.2 (userinfo's sub).
  */
 export async function refreshIdentity(held: HeldTokens, context: RefreshContext): Promise<RefreshResult> {
-  const { config, issuer, metadata, proof, tellOdd } = context
+  const { config, fetch, metadata, proof, tellOdd } = context
   if (held.identity.issuer !== metadata.issuer) {
     throw new GateError('provider.issuer', `the sign-in is from ${held.identity.issuer}, not from ${metadata.issuer}`, {
       hint: `the provider ${config.name} had another issuer when this person signed in`,
     })
   }
-  const tokens = await redeemRefreshToken({ config, proof, metadata, tellOdd, fetch: issuer.fetch }, held.refreshToken)
+  const tokens = await redeemRefreshToken({ config, proof, metadata, tellOdd, fetch }, held.refreshToken)
   if (tokens.kind === 'refused') return { kind: 'ended', reason: 'refused', says: tokens.says }
   if (tokens.kind === 'lost') return tokens
   try {
@@ -66,7 +66,7 @@ async function readIdentity(
   tokens: Extract<Refreshed, { kind: 'renewed' }>,
   context: RefreshContext,
 ): Promise<RefreshResult> {
-  const { config, issuer, metadata } = context
+  const { config, fetch, metadata } = context
   const first = readFirst(held, config)
   const fresh = tokens.idToken === null ? null : await context.checkIdToken(tokens.idToken, tokens.accessToken)
   const changed = fresh === null ? null : findChangedRule(first, fresh, context.nowMs)
@@ -74,7 +74,7 @@ async function readIdentity(
   if (changed !== null) throw refusal(changed)
   const { subject } = held.identity
   const { accessToken } = tokens
-  const userinfo = await askPerson({ metadata, config, accessToken, subject, fetch: issuer.fetch })
+  const userinfo = await askPerson({ metadata, config, accessToken, subject, fetch })
   const roles = await context.readRoles(accessToken, subject)
   const isSilent = fresh === null && userinfo === null && roles === null
   const believed = { ...believedClaims(config, fullClaims(held, first, fresh), userinfo), ...roles }

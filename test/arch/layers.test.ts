@@ -158,7 +158,7 @@ const PROCESS_ROOMS = ['console/', 'process/', 'cli/', 'main.ts']
 const TOUCHES =
   /\bprocess\.(env|exit|on|argv|stdout|stderr|cwd|kill|title)\b|\bBun\.(env|argv|stdin|stdout|stderr|spawn)|\bconsole\.|\bDate\.now\(|\bnew Date\(\)|\bTemporal\.Now\b|\bMath\.random\(/
 
-const FORMATTER = 'cli/formatter.ts'
+const FORMATTER = 'cli/fmt.ts'
 
 /** One file alone may import these packages, so that changing one is changing one file. */
 const SINGLE_IMPORTERS: Readonly<Record<string, string>> = {

@@ -1,7 +1,7 @@
 import { expect, test } from 'bun:test'
 import { readFileSync } from 'node:fs'
 import { errorReference } from '../../src/base/error-reference.ts'
-import { configReference } from '../../src/config/keys/reference.ts'
+import { configReference } from '../../src/config/keys/keys.ts'
 
 for (const [name, what, made] of [
   ['keys', 'exactly the keys that are accepted', configReference()],

@@ -1,7 +1,7 @@
 import { expect, test } from 'bun:test'
 import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { openFormatter } from '../../src/cli/formatter.ts'
+import { openFormatter } from '../../src/cli/fmt.ts'
 import { runImport } from '../../src/migrate/import.ts'
 import { temporaryFolder } from '../kit/folder.ts'
 import { type Ran, runIn } from '../kit/io.ts'

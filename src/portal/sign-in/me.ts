@@ -1,6 +1,6 @@
 /** `/.sallyport/me`: who is signed in, as JSON for scripts. */
 
-import { toldSubject } from '../../identity/identity.ts'
+import { toldSubject } from '../../identity/claim-bounds.ts'
 import type { Session } from '../../session/session.ts'
 import { jsonAnswer } from '../answer.ts'
 import type { PortalRequest, Told } from '../portal-request.ts'

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'bun:test'
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { openFormatter } from '../../../src/cli/formatter.ts'
+import { openFormatter } from '../../../src/cli/fmt.ts'
 import { COMING_KINDS } from '../../../src/cli/init/https.ts'
 import { runInit } from '../../../src/cli/init/init.ts'
 import { RECIPE_NAMES } from '../../../src/cli/recipe/recipe.ts'

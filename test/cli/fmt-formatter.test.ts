@@ -4,7 +4,7 @@ import { join, resolve } from 'node:path'
 import { Glob } from 'bun'
 import fc from 'fast-check'
 import { demoConfig } from '../../src/cli/demo/start.ts'
-import { type Format, openFormatter } from '../../src/cli/formatter.ts'
+import { type Format, openFormatter } from '../../src/cli/fmt.ts'
 import { parseToml } from '../../src/config/text/parse.ts'
 import { commentsOf } from '../../src/config/text/positions.ts'
 
