@@ -53,6 +53,16 @@ type Stage = 'unsent' | 'young' | 'connecting' | 'late' | 'answered' | 'over'
  */
 const SILENTLY = null
 
+/**
+ * What is done with what comes of a request, before its promise is settled: another promise for that, with two functions, costs each
+ * request 0.4 µs.
+ */
+export interface Ending {
+  answered(response: Response, one: HttpExchange): Response
+  /** Comes after all that follows from the failure, as from a promise. Undefined where it began again as a WebSocket. */
+  failed(error: unknown, one: HttpExchange): MaybePromise<Response | undefined>
+}
+
 /** What most requests never have. */
 interface Seldom {
   /** Where that is null: as whom a route of another reading lets it pass, by a session of that route's portal; null for nearly all. */
@@ -155,6 +165,10 @@ export class HttpExchange implements Waiting, AnswerLife, Delivery {
   abort: AbortController | null = null
   resolve: (response: MaybePromise<Response>) => void = nothing
   reject: (error: unknown) => void = nothing
+  /** What those settle. */
+  promise: Promise<Response> | null = null
+  /** Null where its promise says what came of it. */
+  ending: Ending | null = null
   /** When it was asked, by the meter's clock; 0 where there is none. */
   askedAtMs = 0
   /** What its turn is known by, until it has begun. */
@@ -356,8 +370,10 @@ function send(
   stamp: number,
   long: LongTurns | null,
 ): Promise<Response> {
-  const init = fetchInit(one, origin)
-  return new Promise<Response>((resolve, reject) => {
+  const abort = new AbortController()
+  const init = fetchInit(one, origin, abort.signal)
+  one.abort = abort
+  one.promise = new Promise<Response>((resolve, reject) => {
     one.resolve = resolve
     one.reject = reject
     one.stamp = stamp
@@ -368,6 +384,7 @@ function send(
       (error: unknown) => fail(sentOf(one), error),
     )
   })
+  return one.promise
 }
 
 /** From here on it is under way to this address. */
@@ -375,7 +392,6 @@ function begin(one: Sendable, tools: ForwardTools, origin: Origin, init: BunFetc
   const { body, front } = one
   one.tools = tools
   one.origin = origin
-  one.abort = new AbortController()
   one.stage = 'young'
   // A slow upload or a slow first byte is silence on the client's side, and no fault of the client.
   const isStreamed = body instanceof ReadableStream
@@ -390,7 +406,6 @@ function begin(one: Sendable, tools: ForwardTools, origin: Origin, init: BunFetc
   askedAt(one.delivery, origin.label)
   tools.deadlines.add(one)
   tools.exchanges.add(one)
-  init.signal = one.abort.signal
   // Nothing else shows there that a client has left.
   if (isLocalSocket(front)) follow(sentOf(one))
   if (isStreamed) init.body = upload(sentOf(one), body)
@@ -437,13 +452,28 @@ function answer(one: Sent, response: Response): void {
   tools.deadlines.remove(one)
   if (origin.failures !== 0) noteAnswer(origin)
   try {
-    one.resolve(prepare(one, response))
+    const ready = prepare(one, response)
     shows(one)
+    one.resolve(one.ending === null ? ready : ended(one, one.ending, ready))
   } catch (error) {
     leave(one)
     response.body?.cancel().catch(() => undefined)
-    one.reject(error)
+    reject(one, error)
   }
+}
+
+function ended(one: Sent, ending: Ending, ready: MaybePromise<Response>): MaybePromise<Response> {
+  if (!(ready instanceof Promise)) return ending.answered(ready, one)
+  return ready.then(
+    response => ending.answered(response, one),
+    (error: unknown) => ending.failed(error, one) as MaybePromise<Response>,
+  )
+}
+
+function reject(one: Sent, error: unknown): void {
+  const { ending } = one
+  if (ending === null) one.reject(error)
+  else one.resolve(Promise.resolve(error).then(cause => ending.failed(cause, one) as MaybePromise<Response>))
 }
 
 function fail(one: Sent, error: unknown): void {
@@ -547,7 +577,7 @@ function refuse(one: Sent, error: GateError): void {
   finish(one)
   const isClients = one.hasLeft || hasLeft(front, connection)
   if (!isClients && !isBlameless(error)) noteFailure(origin, tools.ports.now())
-  one.reject(error)
+  reject(one, error)
 }
 
 /** From here on its connection has the usual idle time; a short one where the rest of a request is still to come. */

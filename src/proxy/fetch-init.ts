@@ -7,10 +7,10 @@ import { FETCH_IDLE_MS } from './upstream/upstream.ts'
 import { writeMentions } from './upstream/webdav-fields.ts'
 
 /**
- * The options of fetch for a request, except its signal. It writes the fields that depend on the address into the
+ * The options of fetch for a request that `signal` ends. It writes the fields that depend on the address into the
  * request's.
  */
-export function fetchInit(asked: Forwarded, origin: Origin): BunFetchRequestInit {
+export function fetchInit(asked: Forwarded, origin: Origin, signal: AbortSignal): BunFetchRequestInit {
   const { headers, route, ownPages, mentions, target, upstream, sent } = asked
   if (route.config.hostHeader.kind === 'upstream') headers.set('host', origin.authority)
   if (ownPages !== null) writeOwnPages(headers, ownPages, origin)
@@ -21,6 +21,7 @@ export function fetchInit(asked: Forwarded, origin: Origin): BunFetchRequestInit
     body: bodyOf(asked),
     redirect: 'manual',
     decompress: false,
+    signal,
   }
   if (origin.unix !== undefined) init.unix = origin.unix
   if (origin.tls !== undefined) init.tls = origin.tls

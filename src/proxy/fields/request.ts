@@ -89,7 +89,7 @@ export function changeRequestFields(headers: Headers, sent: SentFields, context:
   // RFC 7239 §6.2: the proxy's own address would be taken for its client's.
   const by = client === null ? 'unknown' : client.includes(':') ? `"[${client}]"` : client
   headers.set('forwarded', `for=${by};host="${target.authority}";proto=${context.scheme}`)
-  for (const [name, value] of context.identityFields) headers.set(name, value)
+  for (const field of context.identityFields) headers.set(field[0], field[1])
 }
 
 /** The addresses on the way, of the client's first: what a proxy hands on in a field that it is not believed in may be a stranger's word. */

@@ -351,7 +351,7 @@ function createSharedParts(
   }
 }
 
-const NO_FIELDS: CompiledGrant['fields'] = Object.freeze([])
+const NO_FIELDS: CompiledGrant['fields'] = []
 
 /** Answers of a function by its arguments. */
 interface Known<B> {

@@ -184,7 +184,7 @@ async function mayMention(there: Located, tools: PipelineTools): Promise<boolean
   return false
 }
 
-const NO_FIELDS: CompiledGrant['fields'] = Object.freeze([])
+const NO_FIELDS: CompiledGrant['fields'] = []
 
 /**
  * What every request of one session gets on one route: the decision, where it depends on nothing else, and the fields.

@@ -3,6 +3,7 @@
 import type { GateError } from '../../base/errors.ts'
 import { andThen, type MaybePromise } from '../../base/maybe-promise.ts'
 import { ownPath } from '../../portal/paths.ts'
+import type { Ending } from '../../proxy/exchange.ts'
 import { isOvertaken } from '../../proxy/lifetime/exchanges.ts'
 import { during, type Trace } from '../observe/tracing/tracer.ts'
 import { authenticate } from './authenticate.ts'
@@ -48,6 +49,10 @@ export interface Pipelines {
  */
 export function createPipelines(tools: PipelineTools): Pipelines {
   let count = 0
+  const ending: Ending = {
+    answered: (response, context: RequestContext) => recordAnswer(response, context),
+    failed: (error, context: RequestContext) => recordFailure(error, context, answerRequest),
+  }
   return {
     requests(request, front) {
       const context = receivedFrom(request, front)
@@ -88,24 +93,35 @@ export function createPipelines(tools: PipelineTools): Pipelines {
     }
   }
 
+  /** The exchange itself records what came of it, where nothing is done with its answer in between. */
   function recordLater(
     answer: Promise<Response | undefined>,
     context: RequestContext,
     steps: typeof answerRequest,
   ): ReturnType<Pipeline> {
+    // The span of an upstream has to end before that of its request.
+    if (answer === context.promise && context.trace?.isSampled !== true) {
+      context.ending = ending
+      return answer
+    }
     return answer.then(
-      response => {
-        // Of one that became a WebSocket Bun knows no address any more.
-        if (response !== undefined) tools.resets.note(context)
-        return record(response, context, tools)
-      },
-      (error: unknown) => {
-        if (mayBeginAgain(error, context)) return take(receiveAgain(context, tools, error), steps)
-        const own = fail(error, context, tools)
-        tools.resets.note(context)
-        return andThen(own, record, context, tools)
-      },
+      response => recordAnswer(response, context),
+      (error: unknown) => recordFailure(error, context, steps),
     )
+  }
+
+  function recordAnswer<Answer extends Response | undefined>(response: Answer, context: RequestContext): Answer {
+    // Of one that became a WebSocket Bun knows no address any more.
+    if (response !== undefined) tools.resets.note(context)
+    record(response, context, tools)
+    return response
+  }
+
+  function recordFailure(error: unknown, context: RequestContext, steps: typeof answerRequest): ReturnType<Pipeline> {
+    if (mayBeginAgain(error, context)) return take(receiveAgain(context, tools, error), steps)
+    const own = fail(error, context, tools)
+    tools.resets.note(context)
+    return andThen(own, record, context, tools)
   }
 }
 

@@ -63,6 +63,12 @@ allow = "public"
 host = "several.example"
 upstream = ["http://127.0.0.1:1", "${at}"]
 allow = "public"
+
+[[routes]]
+host = "ruled.example"
+upstream = "${at}"
+allow = "public"
+response_headers = { set = { X-Ruled = "yes" } }
 `),
 )
 
@@ -249,6 +255,29 @@ test('an access record names route, status and path, and no query', async () => 
     user: null,
   })
   expect(gate.access.join('')).not.toContain('secret')
+})
+
+test('each request has one record, with the status that its client got, whatever is done with its answer', async () => {
+  const ends: readonly [host: string, path: string, reply: string | null, status: number][] = [
+    ['app.example', '/once/whole', httpResponse(201, 'ok'), 201],
+    ['app.example', '/once/untyped', 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok', 200],
+    ['app.example', '/once/none', 'HTTP/1.1 204 No Content\r\n\r\n', 204],
+    ['ruled.example', '/once/ruled', httpResponse(202, 'ok'), 202],
+    ['several.example', '/once/again', httpResponse(203, 'ok'), 203],
+    ['gone.example', '/once/gone', null, 502],
+    ['app.example', '/once/broken', 'nonsense, connection: close\r\n\r\n', 502],
+    ['app.example', '/silent/once', null, 504],
+    ['app.example', '/once/last', httpResponse(200, 'ok'), 200],
+  ]
+  for (const [host, path, reply, status] of ends) {
+    const { response } = await send(`GET ${path} HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`, reply)
+    expect([path, response.status]).toEqual([path, status])
+  }
+  await eventually(() => gate.access.some(line => line.includes('/once/last')), 'the last record is written')
+  const records = gate.access.map(line => JSON.parse(line)).filter(({ path }) => /\/once/.test(path))
+  expect(records.map(({ host, path, status }) => [host, path, status])).toEqual(
+    ends.map(([host, path, , status]) => [host, path, status]),
+  )
 })
 
 test('an upstream on a unix socket is reached', async () => {

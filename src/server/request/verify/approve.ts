@@ -66,7 +66,7 @@ function refuseOtherProtocols(sent: SentFields): void {
   }
 }
 
-const NO_FIELDS: Fields = Object.freeze([])
+const NO_FIELDS: Fields = []
 
 function approval(live: Fields, context: Decided): Response {
   const { sent, question, route, grant } = context
