@@ -42,14 +42,20 @@ function prefixed(value: unknown, prefix: string): unknown {
 
 /**
  * Whether a name begins with one of these prefixes: another provider's users, groups and roles are called so. Applications
- * that ignore case, or read compatible letters as one, would take it for theirs.
+ * and databases that ignore case, accents or marks that nobody sees would take it for theirs.
  */
 export function isOthers(name: string, othersPrefixes: readonly string[]): boolean {
   return othersPrefixes.some(prefix => folded(name).startsWith(folded(prefix)))
 }
 
+/** Upper case first: only that turns a sharp s into two letters. */
 function folded(name: string): string {
-  return name.normalize('NFKC').toLowerCase()
+  return name
+    .normalize('NFKD')
+    .replace(/[\p{M}\p{Cf}]/gu, '')
+    .trimStart()
+    .toUpperCase()
+    .toLowerCase()
 }
 
 /** The same value where none of its names is another provider's. */

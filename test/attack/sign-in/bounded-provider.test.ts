@@ -95,7 +95,11 @@ test('the other has no name of it, in any letter case, and nobody there is taken
   const mimicked = {
     ...BOSS,
     preferred_username: 'Partner-Boss',
-    groups: ['admins', 'partner-admins', 'PARTNER-ADMINS', '\uff50artner-admins'],
+    groups: [
+      'admins',
+      ...['partner-admins', 'PARTNER-ADMINS', '\uff50artner-admins', 'p\u00e4rtner-admins'],
+      ...['\u200bpartner-admins', 'part\u00adner-admins', ' partner-admins'],
+    ],
     roles: ['partner-root', 'writer'],
   }
   home.behave({ signsInAtOnce: true, claims: mimicked, userinfo: mimicked })
