@@ -103,16 +103,17 @@ async function list({ directory, query, base, turn }: ScimRequest, kind: Kind, t
   })
 }
 
-/** RFC 7644 §3.3. A user who was deleted and is pushed again is the same user as before. */
+/** RFC 7644 §3.3. A user who was deleted and is pushed again is the same user as before, and as inactive. */
 async function create(asked: ScimRequest, kind: Kind, tools: ScimTools): Promise<Response> {
   const { directories } = tools.sessions
   const { directory } = asked
   const body = await readResource(asked, tools)
   await asked.turn()
-  const said = kind === 'user' ? parseUser(body, null) : parseGroup(body)
-  const id = resourceIdOf(kind, said.externalId ?? randomToken(tools.ports.random))
+  const stated = kind === 'user' ? parseUser(body, null) : parseGroup(body)
+  const id = resourceIdOf(kind, stated.externalId ?? randomToken(tools.ports.random))
   const before = await directories.find(directory, id)
   if (before !== null && !isGone(before.value)) throw taken()
+  const said = before?.value.kind === 'user' ? parseUser(body, before.value) : stated
   const nowMs = tools.ports.now()
   const one = await made(asked, said, { id, createdAtMs: nowMs, changedAtMs: nowMs }, tools)
   await holdToBounds(directory, before, one, tools)

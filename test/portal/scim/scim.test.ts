@@ -109,6 +109,21 @@ describe('a resource', () => {
     expect((await ask('GET', `/Groups/${group}`)).status).toBe(404)
   })
 
+  test('one that was inactive before it was deleted is so when it is made again, unless that says otherwise', async () => {
+    const { active: _, ...silent } = Object(userOf('back'))
+    const activeOf = async (body: object) => (await ask('POST', '/Users', body)).body.active
+    const id = await idOf(ask('POST', '/Users', silent))
+    expect((await ask('PATCH', `/Users/${id}`, patchOf({ op: 'replace', path: 'active', value: false }))).status).toBe(
+      200,
+    )
+    await ask('DELETE', `/Users/${id}`)
+    expect(await activeOf(silent)).toBe(false)
+    await ask('DELETE', `/Users/${id}`)
+    expect(await activeOf({ ...silent, active: true })).toBe(true)
+    await ask('DELETE', `/Users/${id}`)
+    expect(await activeOf(silent)).toBe(true)
+  })
+
   test('a user is none of the groups, and a group none of the users', async () => {
     const [user, group] = [
       await idOf(ask('POST', '/Users', userOf('kind'))),
