@@ -40,13 +40,25 @@ function later(
 }
 
 /**
+ * A limit is waited for in so many parts, with what has come meanwhile read between them: a process that was held up itself, by a
+ * limit on its CPU say, would take for late what is there.
+ */
+const PARTS = 10
+
+/**
  * The result of `work`, or `late` where that takes longer. Throws what `work` throws within the time; a later error is
- * ignored.
+ * ignored. Time in which this process had no turn does not count.
  */
 export async function inTime<T, Late>(work: MaybePromise<T>, limitMs: number, late: Late): Promise<T | Late> {
   if (!(work instanceof Promise)) return work
   const { promise: limit, resolve: giveUp } = Promise.withResolvers<Late>()
-  const timer = setTimeout(giveUp, limitMs, late)
+  let left = limitMs > PARTS ? PARTS : 1
+  const partMs = limitMs / left
+  let timer = setTimeout(wait, partMs)
+  function wait(): void {
+    if (--left === 0) giveUp(late)
+    else timer = setTimeout(wait, partMs)
+  }
   try {
     return await Promise.race([work, limit])
   } finally {

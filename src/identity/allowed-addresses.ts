@@ -3,6 +3,7 @@
  */
 
 import { GateError } from '../base/errors.ts'
+import { inTime } from '../base/maybe-promise.ts'
 import { canonicalAddress, isLoopbackHost, isPublicAddress } from '../base/net.ts'
 import type { Ports } from '../base/ports.ts'
 import { shownAddress } from '../base/shown-address.ts'
@@ -51,15 +52,11 @@ export async function resolveWithin(
   host: string,
   waitMs: number,
 ): Promise<readonly string[]> {
-  const { promise: tooLate, resolve: giveUp } = Promise.withResolvers<readonly string[]>()
-  const timer = setTimeout(giveUp, waitMs, [])
   try {
-    const found = await Promise.race([resolve(host), tooLate])
+    const found = await inTime(resolve(host), waitMs, [])
     return found.toSorted((one, other) => Number(one.includes(':')) - Number(other.includes(':')))
   } catch {
     return []
-  } finally {
-    clearTimeout(timer)
   }
 }
 

@@ -1,5 +1,6 @@
 /** One worker as its supervisor sees it: started, asked, and ended. */
 
+import { inTime } from '../base/maybe-promise.ts'
 import { type Order, parseReport, type Question } from './worker-messages.ts'
 
 /** How a process ended: with a code, or by a signal. */
@@ -109,10 +110,8 @@ export function spawnWorker(options: WorkerOptions): WorkerProcess {
       const id = ++lastId
       const { promise, resolve } = Promise.withResolvers<unknown>()
       waiting.set(id, resolve)
-      const timer = setTimeout(resolve, ANSWER_MS, undefined)
       send({ kind: 'ask', id, what })
-      const answer = await promise
-      clearTimeout(timer)
+      const answer = await inTime(promise, ANSWER_MS, undefined)
       waiting.delete(id)
       return answer
     },

@@ -1,6 +1,7 @@
 /** A worker: one of several processes that serve, started by the one that supervises them. */
 
 import { GateError } from '../base/errors.ts'
+import { inTime } from '../base/maybe-promise.ts'
 import type { Log } from '../base/ports.ts'
 import type { Io } from '../console/io.ts'
 import type { PerStream } from '../console/journal.ts'
@@ -187,11 +188,9 @@ function createOthers(): () => Promise<readonly (ProcessView | null)[]> {
     const id = ++lastId
     const { promise, resolve } = Promise.withResolvers<readonly unknown[]>()
     waiting.set(id, resolve)
-    const timer = setTimeout(resolve, MAX_WAIT_MS, [null])
     const question: Report = { kind: 'ask-others', id }
     process.send?.(question)
-    const values = await promise
-    clearTimeout(timer)
+    const values = await inTime(promise, MAX_WAIT_MS, [null])
     waiting.delete(id)
     return values.map(parseProcessView)
   }

@@ -1,5 +1,5 @@
 import { expect, test } from 'bun:test'
-import { andThen } from '../../src/base/maybe-promise.ts'
+import { andThen, inTime } from '../../src/base/maybe-promise.ts'
 
 const add = (one: number, other: number) => one + other
 
@@ -33,4 +33,28 @@ test('a step is not taken where what it waits for failed', async () => {
   })
   await expect(Promise.resolve(found)).rejects.toThrow(RangeError)
   expect(isTaken).toBe(false)
+})
+
+/** This process has no turn for so long. */
+function holdUp(ms: number): void {
+  for (const began = performance.now(); performance.now() - began < ms; ) Math.random()
+}
+
+test('what is not here in time is late, and its error is nobody’s', async () => {
+  const never = new Promise<string>(() => undefined)
+  for (const limitMs of [0, 5, 30]) expect(await inTime(never, limitMs, 'late')).toBe('late')
+  const { promise, reject } = Promise.withResolvers<string>()
+  expect(await inTime(promise, 1, 'late')).toBe('late')
+  reject(new RangeError('no'))
+  expect(await inTime('here', 0, 'late')).toBe('here')
+  await expect(inTime(Promise.reject(new RangeError('no')), 60_000, 'late')).rejects.toThrow(RangeError)
+})
+
+test('what has come while this process was held up itself is in time', async () => {
+  const { promise, resolve } = Promise.withResolvers<string>()
+  const answer = inTime(promise, 100, 'late')
+  holdUp(150)
+  // What came meanwhile.
+  setTimeout(resolve, 1, 'here')
+  expect(await answer).toBe('here')
 })

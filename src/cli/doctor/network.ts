@@ -3,6 +3,7 @@
 import { lookup } from 'node:dns/promises'
 import { connect } from 'node:tls'
 import type { ProxyFor } from '../../base/http-client.ts'
+import { inTime } from '../../base/maybe-promise.ts'
 import { isLoopbackHost } from '../../base/net.ts'
 import type { UpstreamTls } from '../../config/keys/upstreams.ts'
 import { splitAuthority } from '../../proxy/upstream/reach.ts'
@@ -15,15 +16,11 @@ const SOON_DAYS = 14
 /** The addresses of a name as this machine resolves it; none where it does not. Names that only ever mean this machine have one. */
 export async function resolveName(host: string): Promise<readonly string[]> {
   if (isLoopbackHost(host)) return ['127.0.0.1']
-  const { promise: tooLate, resolve: giveUp } = Promise.withResolvers<readonly string[]>()
-  const timer = setTimeout(giveUp, TIMEOUT_MS, [])
   const found = lookup(host, { all: true }).then(
     all => all.map(({ address }) => address),
     () => [],
   )
-  const addresses = await Promise.race([found, tooLate])
-  clearTimeout(timer)
-  return addresses
+  return inTime(found, TIMEOUT_MS, [])
 }
 
 /** How an address by HTTPS is asked, and whose it is. */

@@ -1,6 +1,7 @@
 /** How the addresses of upstreams are, asked because somebody looks: for those that no check asks anyway. */
 
 import { connect } from 'node:net'
+import { inTime } from '../../base/maybe-promise.ts'
 import type { Ports } from '../../base/ports.ts'
 import type { HealthConfig } from '../../config/keys/upstreams.ts'
 import { faultOf } from './health.ts'
@@ -68,11 +69,7 @@ export function createLooks(ports: Pick<Ports, 'ask' | 'now'>, inUse: () => Iter
           asking = null
         })
       }
-      if (asking === null) return
-      const { promise: tooLate, resolve: giveUp } = Promise.withResolvers<void>()
-      const timer = setTimeout(giveUp, WAIT_MS)
-      await Promise.race([asking, tooLate])
-      clearTimeout(timer)
+      if (asking !== null) await inTime(asking, WAIT_MS, undefined)
     },
     close: () => closing.abort(),
   }

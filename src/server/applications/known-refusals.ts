@@ -1,5 +1,6 @@
 /** What applications refuse, asked when an admin looks, and remembered for a minute. */
 
+import { inTime } from '../../base/maybe-promise.ts'
 import type { Ports } from '../../base/ports.ts'
 import type { Config } from '../../config/resolve/config.ts'
 import type { RouteConfig } from '../../config/resolve/routes.ts'
@@ -47,10 +48,7 @@ export function createKnownRefusals(ports: Pick<Ports, 'ask' | 'random' | 'now'>
     async of(routes, config) {
       const some = entrances(routes).slice(0, MOST_ASKED)
       const known = some.map(route => [route, ask(route, config)] as const)
-      const { promise: tooLate, resolve: giveUp } = Promise.withResolvers<void>()
-      const timer = setTimeout(giveUp, WAIT_MS)
-      await Promise.race([tooLate, Promise.all(known.map(([, { isOver }]) => isOver))])
-      clearTimeout(timer)
+      await inTime(Promise.all(known.map(([, { isOver }]) => isOver)), WAIT_MS, undefined)
       return new Map(known.flatMap(([route, { refusal }]) => (refusal === null ? [] : [[route, refusal] as const])))
     },
   }

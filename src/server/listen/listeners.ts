@@ -1,5 +1,6 @@
 /** All listeners of a process, plain and by TLS, and what each hands on. */
 
+import { inTime } from '../../base/maybe-promise.ts'
 import type { Log } from '../../base/ports.ts'
 import type { TlsConfig } from '../../config/resolve/tls.ts'
 import type { ServerCertificate } from '../../config/values/certificate.ts'
@@ -116,7 +117,7 @@ export function openListeners(options: ListenersOptions): Listeners {
     },
     async stop(limitMs) {
       for (const front of secure) front.close()
-      await within(limitMs, Promise.all(servers().map(server => server.stop())))
+      await inTime(Promise.all(servers().map(server => server.stop())), limitMs, undefined)
       await Promise.all(servers().map(server => server.stop(true)))
       for (const server of servers()) removeSocketFile(server)
     },
@@ -145,14 +146,6 @@ function isSame(some: readonly ServerCertificate[], others: readonly ServerCerti
   const text = (certificates: readonly ServerCertificate[]) =>
     certificates.map(({ cert, key }) => cert + key).join('\n')
   return text(some) === text(others)
-}
-
-/** Waits for some work, but no longer than this. */
-async function within(limitMs: number, work: Promise<unknown>): Promise<void> {
-  const { promise: limit, resolve: giveUp } = Promise.withResolvers<void>()
-  const timer = setTimeout(giveUp, limitMs)
-  await Promise.race([work, limit])
-  clearTimeout(timer)
 }
 
 /** RFC 6797 §7.2: only by HTTPS, and once: it replaces an application's own field. */

@@ -7,6 +7,7 @@
  * After that the store counts as away, since a primary that was replaced knows of no sign-outs any more.
  */
 
+import { inTime } from '../../base/maybe-promise.ts'
 import type { Ports } from '../../base/ports.ts'
 import { type RedisLogin, type RedisNode, showNode } from '../../config/values/redis-address.ts'
 import { NotPrimary, type Whereabouts } from './primary.ts'
@@ -111,24 +112,21 @@ export function namedBySentinels(
 
   /** What is asked for once it is known; null where it is not in time, or cannot be. */
   async function soon(asked: () => RedisNode | null): Promise<RedisNode | null> {
-    let isLate = false
-    const timer = setTimeout(() => {
-      isLate = true
-      heard.ring()
-    }, WAIT_MS)
-    try {
+    let isOver = false
+    async function known(): Promise<RedisNode | null> {
       for (;;) {
         const node = asked()
-        if (node !== null || isLate || isClosed || isVain()) return node
+        if (node !== null || isOver || isClosed || isVain()) return node
         if (tick() - wantedMs >= AGAIN_MS) {
           wantedMs = tick()
           wanted.ring()
         }
         await heard.next(heard.count, ASK_MS)
       }
-    } finally {
-      clearTimeout(timer)
     }
+    const node = await inTime(known(), WAIT_MS, null)
+    isOver = true
+    return node
   }
 
   async function ask(sentinel: Sentinel, asks: Line): Promise<void> {

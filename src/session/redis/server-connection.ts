@@ -7,6 +7,7 @@
 
 import { readFileSync } from 'node:fs'
 import { isIP } from 'node:net'
+import { inTime } from '../../base/maybe-promise.ts'
 import type { RedisLogin, RedisNode } from '../../config/values/redis-address.ts'
 
 /** Own authorities, and the certificate that is shown to a server: files that were good when the config file was read. */
@@ -113,12 +114,11 @@ function textOf({ path, text }: PemFile): string {
   }
 }
 
+/** The result of what is asked of a server. Throws `NoReply` where none comes in time. */
 export async function within<T>(work: Promise<T>, limitMs: number): Promise<T> {
-  const { promise: limit, reject } = Promise.withResolvers<never>()
-  const timer = setTimeout(() => reject(new NoReply(`no reply within ${limitMs} ms`)), limitMs)
-  try {
-    return await Promise.race([work, limit])
-  } finally {
-    clearTimeout(timer)
-  }
+  const reply = await inTime(work, limitMs, LATE)
+  if (reply === LATE) throw new NoReply(`no reply within ${limitMs} ms`)
+  return reply
 }
+
+const LATE = Symbol('late')

@@ -1,6 +1,7 @@
 /** Sends spans to a collector (OTLP over HTTP), in batches. */
 
 import { errorFacts } from '../../../base/errors.ts'
+import { inTime } from '../../../base/maybe-promise.ts'
 import type { Ports } from '../../../base/ports.ts'
 import { tickWhileBusy } from '../../../base/while-busy.ts'
 import type { TelemetryConfig } from '../../../config/keys/telemetry.ts'
@@ -96,10 +97,7 @@ export function createExporter({ ports, config, version, instance }: ExporterOpt
     },
     async close() {
       ticker.close()
-      const { promise: late, resolve } = Promise.withResolvers<void>()
-      const timer = setTimeout(resolve, LAST_MS)
-      await Promise.race([late, sendRest()])
-      clearTimeout(timer)
+      await inTime(sendRest(), LAST_MS, undefined)
       waiting = []
     },
   }
