@@ -16,7 +16,8 @@ export interface Waiting {
  * Deadlines of all requests in flight, kept by one timer: a place in a list instead of a timer and a signal for each request, and
  * none while there is no request.
  *
- * Pairs with `close`. A deadline is met within `SWEEP_MS` after it passed.
+ * Pairs with `close`. A deadline is met within `SWEEP_MS` after it passed; in a process that was held up itself, by a limit on its CPU
+ * say, one look later: what has come meanwhile is read first.
  */
 export interface Deadlines {
   add(waiting: Waiting): void
@@ -37,7 +38,12 @@ export function openDeadlines(now: () => number): Deadlines {
   )
 
   let sweptAtMs = 0
+  /** The same, by a clock that nobody sets. */
+  let sweptAtTick = 0
   const ticker = tickWhileBusy(SWEEP_MS, () => {
+    const wasHeldUp = performance.now() - sweptAtTick > 2 * SWEEP_MS
+    sweptAtTick = wasHeldUp ? Number.POSITIVE_INFINITY : performance.now()
+    if (wasHeldUp) return true
     const nowMs = now()
     // A clock that was set back must not let anyone wait for as long again.
     const backMs = sweptAtMs - nowMs
@@ -54,7 +60,10 @@ export function openDeadlines(now: () => number): Deadlines {
   return {
     add(one) {
       // Nothing waited meanwhile, so a changed clock does not matter.
-      if (waiting.members.length === 0) sweptAtMs = now()
+      if (waiting.members.length === 0) {
+        sweptAtMs = now()
+        sweptAtTick = performance.now()
+      }
       waiting.add(one)
       ticker.wake()
     },

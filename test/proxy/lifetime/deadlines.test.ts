@@ -51,3 +51,20 @@ test('a clock that is set back lets nobody wait for as long again', async () => 
   await eventually(() => isOver, 'it expires in its time')
   deadlines.close()
 })
+
+test('what has come while this process was held up itself is in time', async () => {
+  const deadlines = openDeadlines(Date.now)
+  const over: string[] = []
+  const [answered, silent] = ['answered', 'silent'].map(
+    (name): Waiting => ({ deadlineMs: Date.now() + 300, slot: NOWHERE, expire: () => void over.push(name) }),
+  )
+  if (answered === undefined || silent === undefined) throw new TypeError('two')
+  deadlines.add(answered)
+  deadlines.add(silent)
+  for (const began = performance.now(); performance.now() - began < 700; ) Math.random()
+  // What came meanwhile.
+  setTimeout(() => deadlines.remove(answered), 1)
+  await eventually(() => over.length > 0, 'the other one expires')
+  expect(over).toEqual(['silent'])
+  deadlines.close()
+})
