@@ -5,11 +5,13 @@ import { createLog } from '../../src/base/log.ts'
 import { ownEnvironment } from '../../src/console/reexec.ts'
 import { workerEnvironment } from '../../src/process/worker.ts'
 import { createWorkerPool, type WorkerPool } from '../../src/process/worker-pool.ts'
+import { patienceMs } from '../kit/clock.ts'
 import { temporaryFolder } from '../kit/folder.ts'
 import { eventually } from '../kit/gate.ts'
 import { childToml, FROM_SOURCE, freePort } from '../kit/programs/child.ts'
 
-const BEAT_MS = 400
+/** A worker that has no turn itself for five of these is stuck, too: on a busy machine they are longer. */
+const BEAT_MS = patienceMs(400)
 const STUCK = 'A worker was stuck and is started again'
 
 /** What a worker loads before it is Sallyport: signals by which its event loop stands still, for good or for a while. */

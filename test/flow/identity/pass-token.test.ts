@@ -129,7 +129,7 @@ describe('pass_token', () => {
     await using gate = await gateWith('refresh = "1h"\nrefresh_limit = "2h"')
     const who = await signIn(gate, 'access.example')
     expect((await told(gate, who)).authorization).toBe('Bearer access-token-1')
-    behave({ tokenDelayMs: 100 })
+    behave({ beforeToken: () => Bun.sleep(100) })
     const before = bad.asked.token
     clock.advance(6 * MINUTE)
     const answers = await Promise.all(Array.from({ length: 50 }, () => told(gate, who)))

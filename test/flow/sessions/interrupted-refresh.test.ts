@@ -52,12 +52,27 @@ async function signedIn(folder: string): Promise<Stand> {
   }
 }
 
-/** Comes as that person, and waits until the provider is being asked about them. */
-async function askSlowly(child: Child, { all }: Stand, tokenDelayMs: number): Promise<void> {
-  const before = bad.asked.token
-  bad.behave({ tokenDelayMs })
+/** Comes as that person, and waits until the provider is being asked about them. What is returned has it answer. */
+async function askSlowly(child: Child, { all }: Stand): Promise<() => void> {
+  const asked = Promise.withResolvers<void>()
+  const answer = Promise.withResolvers<void>()
+  bad.behave({
+    beforeToken() {
+      asked.resolve()
+      return answer.promise
+    },
+  })
   expect(await askAsAll(child, all)).toEqual([200, 200, 200])
-  await eventually(() => bad.asked.token > before, 'the provider is asked')
+  await asked.promise
+  return answer.resolve
+}
+
+/** A process that is to stop says with each answer that it is the last of its connection, and then takes none. */
+async function isStopping({ port }: Child): Promise<boolean> {
+  return fetch(`http://127.0.0.1:${port}/`).then(
+    ({ headers }) => headers.get('connection') === 'close',
+    () => true,
+  )
 }
 
 /** Whether the person is known by another check than before: its next refresh token was good. */
@@ -80,8 +95,10 @@ test('SIGTERM waits for the answer, and nobody is signed out by it', async () =>
   const stand = await signedIn(folder.path)
   stand.makeDue()
   await using child = await stand.start()
-  await askSlowly(child, stand, 1_000)
+  const answer = await askSlowly(child, stand)
   child.process.kill('SIGTERM')
+  await eventually(() => isStopping(child), 'it is to stop')
+  answer()
   expect(await child.process.exited).toBe(0)
   expect(child.output()).not.toContain('could not be checked')
   await isAskedAgain(stand)
@@ -93,11 +110,12 @@ test('a process that gives way by SIGUSR2 waits for the answer, and the next one
   const stand = await signedIn(folder.path)
   stand.makeDue()
   const child = await stand.start()
-  await askSlowly(child, stand, 3_000)
+  const answer = await askSlowly(child, stand)
   {
     await using successor = await handOver(child)
     expect(successor.pid).not.toBe(child.process.pid)
     expect(await askAsAll(child, stand.all)).toEqual([200, 200, 200])
+    answer()
     expect(await child.process.exited).toBe(0)
     expect(child.output()).not.toContain('Database has closed')
     expect(child.output()).not.toContain('could not be checked')
@@ -117,11 +135,11 @@ test('kill -9 costs the person a sign-in, and their tokens and links nothing: th
   stand.makeDue()
   const before = notedAt()
   const child = await stand.start()
-  await askSlowly(child, stand, 300)
+  const answer = await askSlowly(child, stand)
   child.process.kill('SIGKILL')
   await child.process.exited
   // What it was asked with is used up, and its answer reaches nobody.
-  await Bun.sleep(600)
+  answer()
   expect(rowOf()?.lease_ms).toBeGreaterThan(Date.now())
   // Half a minute later.
   database.run('UPDATE sessions SET lease_ms = lease_ms - 60000')
@@ -146,17 +164,18 @@ test('a process that is stopped for longer than its lease costs nobody a sign-in
   stand.makeDue()
   await using stopped = await stand.start()
   await using next = await stand.startBeside(beside.path)
-  await askSlowly(stopped, stand, 300)
+  const answer = await askSlowly(stopped, stand)
   stopped.process.kill('SIGSTOP')
   // Its answer lies there, and what it was asked with is used up.
-  await Bun.sleep(600)
+  answer()
   expect(rowOf()?.lease_ms).toBeGreaterThan(Date.now())
   // Half a minute later the other one asks with the same, and is refused: not before the first one goes on.
   database.run('UPDATE sessions SET lease_ms = lease_ms - 60000')
-  await askSlowly(next, stand, 3_000)
+  const refuse = await askSlowly(next, stand)
   stopped.process.kill('SIGCONT')
   const checked = () => database.query<{ at: number }, []>('SELECT checked_ms AS at FROM sessions').get()?.at ?? 0
   await eventually(() => checked() > Date.now() - 60_000, 'the answer of the first one is kept')
+  refuse()
   // It ends once it knows what came of its own question.
   next.process.kill('SIGTERM')
   expect(await next.process.exited).toBe(0)

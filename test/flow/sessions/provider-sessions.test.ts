@@ -93,7 +93,7 @@ describe('refresh', () => {
     await using gate = await gateWith()
     const { cookie } = await signIn(gate)
     for (const afterMs of [16 * MINUTE, 61 * MINUTE]) {
-      behave({ tokenDelayMs: 100 })
+      behave({ beforeToken: () => Bun.sleep(100) })
       const before = bad.asked.token
       clock.advance(afterMs)
       const dueMs = clock.now()

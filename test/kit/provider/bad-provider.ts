@@ -30,8 +30,8 @@ export interface Misbehaviour {
   readonly givesRefreshToken?: boolean | 'offline'
   /** Whether a client may not ask for `offline_access`, as Keycloak says it (26.7.3), though discovery lists it. */
   readonly forbidsOffline?: boolean
-  /** Waits before it answers at the token endpoint. */
-  readonly tokenDelayMs?: number
+  /** Called at the token endpoint, once what was asked with is used up; it answers after that. */
+  readonly beforeToken?: () => Promise<unknown>
   /** Answers instead of the right ones, by endpoint. */
   readonly instead?: Partial<Record<Endpoint, () => Response | Promise<Response>>>
 }
@@ -169,9 +169,11 @@ export async function startBadProvider(
       case 'authorize':
         return wrong.signsInAtOnce === true ? authorize(lastAuthorize) : new Response('not here', { status: 404 })
       case 'token': {
-        if (wrong.tokenDelayMs !== undefined) await Bun.sleep(wrong.tokenDelayMs)
-        if (lastToken.form.get('grant_type') === 'refresh_token') return refresh(wrong.refresh ?? {})
-        const code = lastToken.form.get('code') ?? ''
+        const { form } = lastToken
+        const isGood = refreshTokens.delete(form.get('refresh_token') ?? '')
+        await wrong.beforeToken?.()
+        if (form.get('grant_type') === 'refresh_token') return refresh(isGood, wrong.refresh ?? {})
+        const code = form.get('code') ?? ''
         const nonce = nonces.get(code)
         if (nonce === undefined) return Response.json({ error: 'invalid_grant' }, { status: 400 })
         nonces.delete(code)
@@ -196,9 +198,8 @@ export async function startBadProvider(
     return wrong.givesRefreshToken === 'offline' ? offlineCodes.delete(code) : wrong.givesRefreshToken === true
   }
 
-  async function refresh(how: Misbehaviour): Promise<Response> {
-    if (!refreshTokens.delete(lastToken.form.get('refresh_token') ?? ''))
-      return Response.json({ error: 'invalid_grant' }, { status: 400 })
+  async function refresh(isGood: boolean, how: Misbehaviour): Promise<Response> {
+    if (!isGood) return Response.json({ error: 'invalid_grant' }, { status: 400 })
     return Response.json({
       access_token: 'access-token-2',
       token_type: 'Bearer',

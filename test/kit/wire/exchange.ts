@@ -36,7 +36,7 @@ export const PLAIN = 'HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Len
 export async function startExchange(toml: (address: string) => string = publicRoute): Promise<Exchange> {
   const upstream = await startRawUpstream(async connection => {
     while (!connection.isClosed) {
-      const { raw } = await connection.receive({ until: hasHead, timeoutMs: 60_000 })
+      const { raw } = await connection.receive({ until: hasHead, timeoutMs: 300_000 })
       if (connection.isClosed) return
       const { script } = exchange
       if (typeof script === 'string') await connection.send(script)

@@ -134,7 +134,7 @@ export function httpResponse(status: number, body = '', fields: readonly string[
 async function answerEach(connection: UpstreamConnection, script: readonly WirePart[]): Promise<void> {
   try {
     while (!connection.isClosed) {
-      await connection.receive({ until: hasHead, timeoutMs: 60_000 })
+      await connection.receive({ until: hasHead, timeoutMs: 300_000 })
       if (connection.isClosed) return
       for (const part of script) await connection.send(part)
     }

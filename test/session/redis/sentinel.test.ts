@@ -26,7 +26,10 @@ interface Node extends AsyncDisposable {
   told(words: string): readonly Facts[]
 }
 
-/** `ahead` is added to a clock that is never set. */
+/**
+ * By a clock that stands still, but for `ahead`, which a test adds: on a busy machine two seconds, for which a sentinel's answer counts,
+ * may pass between two lines of a test.
+ */
 function openNode(
   sentinels: readonly Pick<FakeSentinel, 'port'>[],
   { name = PRIMARY, clock = { ahead: 0 } } = {},
@@ -35,7 +38,7 @@ function openNode(
   const tell = (message: string, facts: Facts = {}) => void lines.push([message, facts])
   const log = { debug: tell, info: tell, warn: tell, error: tell }
   const address = redisAt(`redis+sentinel://${sentinels.map(({ port }) => `127.0.0.1:${port}`).join(',')}/${name}`)
-  const store = openRedisStore(address, { now: Date.now, tick: () => performance.now() + clock.ahead, log })
+  const store = openRedisStore(address, { now: Date.now, tick: () => 1_000_000 + clock.ahead, log })
   return {
     store,
     told: words => lines.filter(([message]) => message.includes(words)).map(([, facts]) => facts),
@@ -106,7 +109,7 @@ async function startAnswering(answer: string) {
 
 const writtenAt = async (server: Valkey) => Number(await server.ask(0, 'XLEN', CHANGES))
 
-test('the server that two of three sentinels name is written to, and no other, whatever one of them says', () =>
+test.concurrent('the server that two of three sentinels name is written to, and no other, whatever one of them says', () =>
   withSite(async ({ one, other, sentinels: [first, second, third], promote }) => {
     if (first === undefined || second === undefined || third === undefined) throw new Error('three')
     third.names = 1
@@ -126,7 +129,7 @@ test('the server that two of three sentinels name is written to, and no other, w
     expect(await writtenAt(other)).toBeGreaterThan(before[1] ?? 0)
   }))
 
-test('a server that sentinels name and that does not say itself that it is the primary is not written to', () =>
+test.concurrent('a server that sentinels name and that does not say itself that it is the primary is not written to', () =>
   withSite(async ({ one, other, sentinels, promote }) => {
     await using node = openNode(sentinels)
     expect(await write(node.store)).toBeNull()
@@ -144,7 +147,7 @@ test('a server that sentinels name and that does not say itself that it is the p
     expect(await writtenAt(other)).toBeGreaterThan(before)
   }))
 
-test('while sentinels choose another primary, a write waits for it, and is sent to that one alone', () =>
+test.concurrent('while sentinels choose another primary, a write waits for it, and is sent to that one alone', () =>
   withSite(async ({ one, other, sentinels, promote }) => {
     await using node = openNode(sentinels)
     expect(await write(node.store)).toBeNull()
@@ -166,7 +169,7 @@ test('while sentinels choose another primary, a write waits for it, and is sent 
     ])
   }))
 
-test('sentinels that refuse a gate are told before a wait for others is over, and it has the primary once they do not', async () => {
+test.concurrent('sentinels that refuse a gate are told before a wait for others is over, and it has the primary once they do not', async () => {
   await using pair = await startPair()
   using sentinels = startFakeSentinels([pair.primary.port, pair.primary.port, pair.primary.port])
   const refusing = await Promise.all(
@@ -187,7 +190,7 @@ test('sentinels that refuse a gate are told before a wait for others is over, an
   }
 })
 
-test('a choice that was given up lets writes go on', () =>
+test.concurrent('a choice that was given up lets writes go on', () =>
   withSite(async ({ one, sentinels }) => {
     await using node = openNode(sentinels)
     expect(await write(node.store)).toBeNull()
@@ -197,7 +200,7 @@ test('a choice that was given up lets writes go on', () =>
     expect(await write(node.store)).toBeNull()
   }))
 
-test(
+test.concurrent(
   'sentinels that hang stop writes, then reads, and all goes on once they answer',
   () =>
     withSite(async ({ one, sentinels }) => {
@@ -220,7 +223,7 @@ test(
   60_000,
 )
 
-test('a primary that refuses writes is read from, and who reads notices nothing', () =>
+test.concurrent('a primary that refuses writes is read from, and who reads notices nothing', () =>
   withSite(async ({ one, sentinels }) => {
     await using node = openNode(sentinels)
     expect(await write(node.store)).toBeNull()
@@ -232,7 +235,7 @@ test('a primary that refuses writes is read from, and who reads notices nothing'
     expect([...node.told(AWAY), ...node.told(ELSEWHERE)]).toEqual([])
   }))
 
-test('a name that the sentinels do not know is told', () =>
+test.concurrent('a name that the sentinels do not know is told', () =>
   withSite(async ({ sentinels }) => {
     await using node = openNode(sentinels, { name: 'misspelt' })
     expect(await write(node.store)).toBe('its sentinels do not know it')
