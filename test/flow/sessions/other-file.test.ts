@@ -60,7 +60,8 @@ interface Site {
 
 async function withSite(act: (site: Site) => Promise<void>): Promise<void> {
   const mine = database++
-  const options = shared(valkey.url(mine))
+  // What another gate runs is heard of in ten seconds otherwise.
+  const options = { ...shared(valkey.url(mine)), sessionTimers: { gatesMs: 500 } }
   await using one = await startGate(toml('id'), { ...options, name: 'one' })
   await using two = await startGate(toml('id'), { ...options, name: 'two' })
   const start = (text: string) => startGate(text, { ...options, name: 'three' })
@@ -76,7 +77,7 @@ function take(gate: Gate, text: string): void {
   expect(gate.server.reload()).toBe('changed')
 }
 
-test('a provider that has another name in one file is refused there at once, and ends nobody’s sign-in elsewhere', () =>
+test.concurrent('a provider that has another name in one file is refused there at once, and ends nobody’s sign-in elsewhere', () =>
   withSite(async ({ one, two, has }) => {
     const { cookie, sessionId } = await one.signIn(HOST)
     const all = await collectBelongings(one, HOST, cookie)
@@ -101,7 +102,7 @@ test('a provider that has another name in one file is refused there at once, and
     expect(await askAsAll(one, all)).toEqual([401, 401, 401])
   }))
 
-test('a change that is taken back has ended nothing', () =>
+test.concurrent('a change that is taken back has ended nothing', () =>
   withSite(async ({ one, two, has }) => {
     const { cookie, sessionId } = await one.signIn(HOST)
     const all = await collectBelongings(one, HOST, cookie)
@@ -117,7 +118,7 @@ test('a change that is taken back has ended nothing', () =>
     ])
   }))
 
-test('a portal that has another name in one file ends nobody’s sign-in elsewhere', () =>
+test.concurrent('a portal that has another name in one file ends nobody’s sign-in elsewhere', () =>
   withSite(async ({ one, two, has }) => {
     const { cookie, sessionId } = await one.signIn(HOST)
     take(two, toml('id', 'other'))
@@ -127,7 +128,7 @@ test('a portal that has another name in one file ends nobody’s sign-in elsewhe
     expect(await has(sessionId)).toBe(true)
   }))
 
-test('sessions revoke --provider ends it at once for all gates, also with a file that has no such provider', () =>
+test.concurrent('sessions revoke --provider ends it at once for all gates, also with a file that has no such provider', () =>
   withSite(async ({ one, two, start, has }) => {
     const { cookie, sessionId } = await one.signIn(HOST)
     const all = await collectBelongings(one, HOST, cookie)
@@ -146,7 +147,7 @@ test('sessions revoke --provider ends it at once for all gates, also with a file
     expect((await fetchFrom(two, '/', { host: HOST, cookie: later.cookie })).status).toBe(200)
   }))
 
-test('sessions revoke --provider also ends sign-ins at a portal that only another gate has', () =>
+test.concurrent('sessions revoke --provider also ends sign-ins at a portal that only another gate has', () =>
   withSite(async ({ one, two, has }) => {
     const { sessionId } = await one.signIn(HOST)
     take(two, toml('new', 'other'))
@@ -155,7 +156,7 @@ test('sessions revoke --provider also ends sign-ins at a portal that only anothe
     expect(await has(sessionId)).toBe(false)
   }))
 
-test('a gate that has the server to itself ends at once what its file does not accept any more', async () => {
+test.concurrent('a gate that has the server to itself ends at once what its file does not accept any more', async () => {
   const mine = database++
   await using only = await startGate(toml('id'), shared(valkey.url(mine)))
   const { sessionId } = await only.signIn(HOST)
@@ -164,7 +165,7 @@ test('a gate that has the server to itself ends at once what its file does not a
   expect(only.told(WAITS)).toEqual([])
 })
 
-test('status, metrics, doctor and the admin page say which gate runs another file, and since when', () =>
+test.concurrent('status, metrics, doctor and the admin page say which gate runs another file, and since when', () =>
   withSite(async ({ one, two }) => {
     const gatesOf = async ({ adminPort }: Gate) => {
       const answer = await fetch(`http://127.0.0.1:${adminPort}/status.json`, { keepalive: false })
