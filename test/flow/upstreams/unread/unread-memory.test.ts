@@ -25,6 +25,8 @@ const LIMIT_MB = 200
  * thousand it ran out, and reset connections, also of others.
  */
 const CLIENTS = 300
+/** All of them together would hold twice what the process may use. */
+const UPLOADS = 160
 /** So many answers fit into `stall_memory`. */
 const LEFT = 100
 
@@ -147,18 +149,19 @@ test('hundreds of clients that read nothing, all at once', async () => {
 
 test('hundreds of uploads, all at once, into an application that reads nothing', async () => {
   await using gate = await startSmall()
-  const wires = await Promise.all(Array.from({ length: CLIENTS }, () => openWire(gate.port)))
-  const piece = Buffer.alloc(1024 * 1024)
+  const wires = await Promise.all(Array.from({ length: UPLOADS }, () => openWire(gate.port)))
+  // Large ones keep this process from all else for seconds on a busy machine, and who is that late with a request is cut.
+  const piece = Buffer.alloc(64 * 1024)
   for (const wire of wires) {
     const send = async (): Promise<void> => {
       await wire.send('POST /deaf HTTP/1.1\r\nHost: app.example\r\nContent-Length: 1000000000\r\n\r\n')
-      for (let count = 0; count < 40; count++) await wire.send(piece)
+      for (let count = 0; count < 48; count++) await wire.send(piece)
     }
     // Those that are cut are.
     send().catch(() => undefined)
   }
   for (let count = 0; count < 10; count++) expect(await gate.answers()).toBe(200)
-  await eventually(async () => (await gate.metric('memory_cut_total')) >= 250, 'most make room', 120_000)
+  await eventually(async () => (await gate.metric('memory_cut_total')) >= UPLOADS - 50, 'most make room', 120_000)
   expect(await gate.answers()).toBe(200)
   gate.expectAlive()
   for (const wire of wires) wire.close()
