@@ -11,8 +11,7 @@ import { commentsOf } from '../config/text/positions.ts'
 import { whyUnreadable } from '../config/text/substitute.ts'
 import { EXIT, namedFile, parseArguments } from '../console/args.ts'
 import type { Io } from '../console/io.ts'
-import { replaceFile } from '../console/replace-file.ts'
-import { whyUnwritten } from '../console/write-errors.ts'
+import { replaceFile, whyUnwritten } from '../console/replace-file.ts'
 
 export const USAGE = {
   text: `usage: sallyport fmt [routes.toml] [--check]

@@ -1,6 +1,16 @@
-/** A command that root runs drops root before it writes to the session store: it becomes the user who owns that. */
+/** A command that root runs drops root before it writes to the session store: it becomes the user who owns that. It can see what that user may read. */
 
-import { constants, existsSync, lstatSync, openSync, readFileSync, readlinkSync, type Stats } from 'node:fs'
+import {
+  accessSync,
+  constants,
+  existsSync,
+  lstatSync,
+  openSync,
+  readFileSync,
+  readlinkSync,
+  type Stats,
+  statSync,
+} from 'node:fs'
 import { basename, dirname, join, resolve } from 'node:path'
 import { GateError } from '../base/errors.ts'
 import { serviceUserName } from './service-definition.ts'
@@ -233,4 +243,37 @@ function mayWrite(folder: Stats, { uid, gid, groups }: StoreUser): boolean {
   if (folder.uid === uid) return true
   if ((folder.mode & STICKY) !== 0) return false
   return (folder.mode & 0o002) !== 0 || ((folder.mode & 0o020) !== 0 && [gid, ...groups].includes(folder.gid))
+}
+
+/** A file that root can read and the service cannot: its path, and how to fix it. */
+export interface Unreadable {
+  readonly what: string
+  readonly hint: string
+}
+
+/**
+ * Which of these files and folders the service cannot read, tried as its user: modes do not show access lists. Root
+ * becomes that user for good; null where it has already become another user, who can check only for themselves.
+ *
+ * Missing files are left out: `check` reports them.
+ */
+export function findUnreadable(paths: readonly string[], service: ServiceUser): readonly Unreadable[] | null {
+  if (process.geteuid?.() === 0) becomeStoreUser(service)
+  if (process.geteuid?.() !== service.uid) return null
+  return [...new Set(paths)]
+    .filter(path => !mayRead(path))
+    .map(path => ({
+      what: `the user ${service.name}, who runs the service, cannot read ${path}`,
+      hint: `chgrp ${service.group} ${path} && chmod g+r ${path}; and let that user enter the folders on the way there`,
+    }))
+}
+
+function mayRead(path: string): boolean {
+  try {
+    const isFolder = statSync(path).isDirectory()
+    accessSync(path, isFolder ? constants.R_OK | constants.X_OK : constants.R_OK)
+    return true
+  } catch (error) {
+    return error instanceof Error && 'code' in error && error.code === 'ENOENT'
+  }
 }

@@ -8,13 +8,12 @@ import { offeredRoles } from '../session/grants/offered.ts'
 import type { Members as SessionMembers } from '../session/provider-trust.ts'
 import { type Facts, NO_FACTS } from './condition.ts'
 import { describeRule } from './describe.ts'
-import { tellGroups } from './groups-asked.ts'
+import { tellGroups, type UnverifiedEmail, waysOut } from './needs.ts'
 import { type Decision, type Denial, decidePolicy, type Policy } from './policy.ts'
 import { tellReason } from './reasons.ts'
 import { compileRoles, type Roles } from './roles.ts'
 import { allows, compileLists } from './rule-set.ts'
 import type { Truth } from './truth.ts'
-import { type UnverifiedEmail, waysOut } from './unverified-email.ts'
 
 /** Whether a user may have a session at a portal. Guests who come by a link need not be members. */
 export type MemberJudge = (identity: Identity) => Truth

@@ -1,7 +1,8 @@
-/** Which claims about the sign-in the rules of a file require of a provider. */
+/** Which claims about the sign-in (`auth_time`, `acr`) the rules of a file require of a provider, and which it does not list. */
 
 import type { AccessRule } from '../config/keys/rules.ts'
 import type { Config } from '../config/resolve/config.ts'
+import type { Metadata } from '../identity/endpoints.ts'
 
 /** What rules ask an ID token to say of how somebody signed in. */
 export interface AskedOfSignIn {
@@ -25,4 +26,30 @@ function partsOf(rule: AccessRule, provider: string): readonly AccessRule[] {
   if (providers !== null && !providers.includes(provider)) return []
   const inner = [...(all ?? []), ...(any ?? []), ...(not === null ? [] : [not])]
   return [rule, ...inner.flatMap(part => partsOf(part, provider))]
+}
+
+/** A claim about a sign-in that rules may need, with the key that needs it. */
+interface UnstatedClaim {
+  readonly claim: 'auth_time' | 'acr'
+  readonly key: 'max_age' | 'acr'
+}
+
+/** What to do where a provider does not state one. */
+export const UNSTATED_HINT =
+  'look at an ID token; if the claim is missing, remove the key from the rule: amr = ["phr"] asks for a passkey where the provider states amr, as Pocket ID does'
+
+/**
+ * The claims that are asked for and that a discovery document does not list; none where it lists no claims at all.
+ *
+ * The list need not be complete (OpenID Connect Discovery 1.0 §3, claims_supported), so that this is a doubt and no certainty.
+ */
+export function unstatedClaims(
+  { claims_supported: claims, acr_values_supported: levels }: Metadata,
+  asked: { readonly maxAge: boolean; readonly acr: boolean },
+): readonly UnstatedClaim[] {
+  if (!Array.isArray(claims)) return []
+  const unstated: UnstatedClaim[] = []
+  if (asked.maxAge && !claims.includes('auth_time')) unstated.push({ claim: 'auth_time', key: 'max_age' })
+  if (asked.acr && !claims.includes('acr') && levels === undefined) unstated.push({ claim: 'acr', key: 'acr' })
+  return unstated
 }

@@ -7,8 +7,7 @@ import { SECTIONS } from '../../src/config/keys/keys.ts'
 import { parseRaw } from '../../src/config/text/raw.ts'
 import { createReport } from '../../src/config/text/report.ts'
 import { readUsers } from '../../src/config/values/users-file.ts'
-import { unstatedClaims } from '../../src/identity/unstated-claims.ts'
-import { askedOfProvider } from '../../src/policy/required-claims.ts'
+import { askedOfProvider, unstatedClaims } from '../../src/policy/required-claims.ts'
 import { makeAuthority } from '../kit/certificates.ts'
 import { needs } from '../kit/needs.ts'
 import { discoveryOf } from '../kit/provider/pocket-id/discovery.ts'
@@ -179,6 +178,7 @@ const OAUTH2: Table = {
   token_endpoint: 'https://a.example/token',
   user_endpoint: 'https://a.example/user',
 }
+
 const VERIFY: Table = { server: { trusted_proxies: ['10.0.0.2'], verify: '10.0.0.1:9080' } }
 const ROUTE: Table = { host: '*.example.com', upstream: 'http://a', portal: 'home', allow: ['user'] }
 

@@ -1,4 +1,4 @@
-/** The provider of `sallyport demo`: OpenID Connect with a list of people in place of passwords. */
+/** The provider of `sallyport demo`: OpenID Connect with a list of people in place of passwords; and who they are. */
 
 import { timingSafeEqual } from 'node:crypto'
 import { Hono } from 'hono'
@@ -7,7 +7,6 @@ import { exportJWK, generateKeyPair, SignJWT } from 'jose'
 import { fontAt } from '../../portal/layout/font.ts'
 import { ownPath } from '../../portal/paths.ts'
 import { demoPage, type Markup } from './look.ts'
-import { DEMO_PEOPLE, type DemoPerson } from './people.ts'
 
 export interface DemoProviderOptions {
   /** Origin without a trailing slash. */
@@ -26,6 +25,7 @@ interface Asked {
   readonly scopes: readonly string[]
   readonly challenge: string
 }
+
 interface Granted extends Asked {
   readonly person: DemoPerson
   readonly signedInAtMs: number
@@ -384,3 +384,43 @@ function sha256(text: string): Buffer {
 function isSame(left: string, right: string): boolean {
   return timingSafeEqual(sha256(left), sha256(right))
 }
+
+/** Someone who can sign in at the demo provider. */
+interface DemoPerson {
+  /** `sub`: what the sign-in page's buttons carry. */
+  readonly subject: string
+  readonly name: string
+  readonly username: string
+  readonly email: string
+  readonly groups: readonly string[]
+  /** One line for the sign-in page. */
+  readonly about: string
+}
+
+/** The people of the demo: one for every outcome that a rule can have. */
+export const DEMO_PEOPLE: readonly DemoPerson[] = Object.freeze([
+  {
+    subject: 'demo-ada',
+    name: 'Ada',
+    username: 'ada',
+    email: 'ada@example.com',
+    groups: ['admins', 'users'],
+    about: 'runs the place',
+  },
+  {
+    subject: 'demo-grace',
+    name: 'Grace',
+    username: 'grace',
+    email: 'grace@example.com',
+    groups: ['users'],
+    about: 'uses the services',
+  },
+  {
+    subject: 'demo-guest',
+    name: 'Guest',
+    username: 'guest',
+    email: 'guest@example.org',
+    groups: [],
+    about: 'knows the address, belongs to nothing',
+  },
+])

@@ -6,7 +6,7 @@ import { toGateError } from '../../base/errors.ts'
 import { EXIT, parseArguments } from '../../console/args.ts'
 import type { Io } from '../../console/io.ts'
 import { usageLines } from '../../console/usage.ts'
-import { DEMO_PEOPLE } from './people.ts'
+import { DEMO_PEOPLE } from './provider.ts'
 import { type Demo, type DemoOptions, type StartServe, startDemo } from './start.ts'
 
 export const USAGE = {

@@ -1,22 +1,22 @@
 /** Whether a provider lets people sign in: its discovery, keys, client and callbacks. */
 
-import { toGateError } from '../../base/errors.ts'
+import { errorFacts, toGateError } from '../../base/errors.ts'
 import type { Ports } from '../../base/ports.ts'
 import type { Config } from '../../config/resolve/config.ts'
 import type { PortalConfig } from '../../config/resolve/portals.ts'
 import type { ProviderConfig } from '../../config/resolve/providers.ts'
+import { fixOf } from '../../identity/authorization-response.ts'
 import { ruleTrust } from '../../identity/claim-trust.ts'
 import { ASYMMETRIC_ALGORITHMS } from '../../identity/id-token.ts'
 import { isOAuth2Provider, type OAuth2Provider } from '../../identity/oauth2.ts'
 import { createProviderPool } from '../../identity/pool.ts'
-import { type Probe, probeProvider } from '../../identity/probe/probe.ts'
+import type { Answered } from '../../identity/probe/callback.ts'
+import { type ClientAnswered, type Probe, probeProvider } from '../../identity/probe/probe.ts'
 import type { LoginRequest } from '../../identity/provider.ts'
-import { UNSTATED_HINT, unstatedClaims } from '../../identity/unstated-claims.ts'
 import { compilePolicy } from '../../policy/policy.ts'
-import { type AskedOfSignIn, askedOfProvider } from '../../policy/required-claims.ts'
+import { type AskedOfSignIn, askedOfProvider, UNSTATED_HINT, unstatedClaims } from '../../policy/required-claims.ts'
 import { compileRoles } from '../../policy/roles.ts'
 import { callbackPathFor, ownPath } from '../../portal/paths.ts'
-import { examineClient, examineOffline, failed } from './client.ts'
 import { bad, type Finding, good, type Section, unseen, warning } from './finding.ts'
 import { examineHttps } from './network.ts'
 
@@ -330,4 +330,115 @@ function examineGroups({ oauth2, scopes }: Pick<OAuth2Provider, 'oauth2'> & Pick
   const needed = GROUP_SCOPES[oauth2.dialect]
   if (needed === null || scopes === null || scopes.includes(needed)) return []
   return [warning('is not asked for groups: no rule about them holds', `add "${needed}" to scopes, if any is to`)]
+}
+
+/** The client and its callback addresses: for an unknown client there is nothing more to ask. */
+async function examineClient(
+  probe: Probe,
+  provider: ProviderConfig,
+  callbacks: readonly string[],
+): Promise<readonly Finding[]> {
+  const [callback] = callbacks
+  if (callback === undefined) return []
+  const answered = await probe.askClient(callback)
+  const found = judgeClient(answered, provider)
+  if (answered.wrong === 'client_id') return [found]
+  return [found, ...(await Promise.all(callbacks.map(each => examineCallback(probe, each))))]
+}
+
+function judgeClient({ verdict, says, wrong }: ClientAnswered, provider: ProviderConfig): Finding {
+  const what = ['client_id', ...proofsOf(provider)].join(' and ')
+  if (verdict === 'good') return good(`takes ${what}`)
+  if (verdict === 'unclear') {
+    return warning(`does not say whether it takes ${what}${quoted(says)}`, 'sign in once, and look at the log')
+  }
+  switch (wrong) {
+    case 'client_id':
+      return bad(
+        `knows no client with this client_id${quoted(says)}`,
+        'copy client_id from the provider again, or make the client again if it was removed',
+      )
+    case 'client_secret':
+      return bad(
+        `refuses client_secret, and knows client_id${quoted(says)}`,
+        'make a new secret for this client at the provider, and copy all of it',
+      )
+    case 'no_secret':
+      return bad(
+        `wants a client_secret of client_id${quoted(says)}`,
+        'set client_secret, or make this client a public one at the provider',
+      )
+    case null:
+      return bad(
+        `refuses ${what}${quoted(says)}`,
+        provider.clientKey === null && provider.assertionFile === null
+          ? 'copy both from the provider again; a client without a secret has to be a public one there'
+          : 'register the key that sallyport client-key prints, or the issuer of client_assertion_file, for this client there',
+      )
+  }
+}
+
+/** The keys of a provider's table by which its client proves itself. */
+function proofsOf({ clientSecret, clientKey, assertionFile }: ProviderConfig): readonly string[] {
+  return [
+    ...(clientSecret === null ? [] : ['client_secret']),
+    ...(clientKey === null ? [] : ['client_key']),
+    ...(assertionFile === null ? [] : ['client_assertion_file']),
+  ]
+}
+
+async function examineCallback(probe: Probe, callback: string): Promise<Finding> {
+  let answered: Answered
+  try {
+    answered = await probe.askCallback(callback)
+  } catch (error) {
+    return failed(`cannot be asked about ${callback}`, error)
+  }
+  const { verdict, says } = answered
+  if (verdict === 'good') return good(`comes back to ${callback}`)
+  if (verdict === 'refused') {
+    return bad(
+      `does not come back to ${callback}${quoted(says)}`,
+      'register exactly this address for the client at the provider',
+    )
+  }
+  if (verdict === 'error') {
+    const [word = ''] = says?.split(':') ?? []
+    return bad(
+      `answers a sign-in for ${callback} with an error${quoted(says)}: no user can sign in`,
+      fixOf(word, says ?? '') ?? 'the provider’s own log says more; see what the client may do there',
+    )
+  }
+  return warning(
+    `does not say whether it comes back to ${callback}${quoted(says)}`,
+    'see that exactly this address is registered for the client at the provider',
+  )
+}
+
+/** Whether it takes `offline_access` of this client, which is asked for once a sign-in without it has brought no refresh token. */
+async function examineOffline(probe: Probe, callbacks: readonly string[]): Promise<readonly Finding[]> {
+  const [callback] = callbacks
+  if (callback === undefined || !probe.mayAskOffline) return []
+  // A provider that cannot be asked, or refuses without it, too, is reported with the callback.
+  const ask = (asksOffline: boolean) =>
+    probe.askCallback(callback, asksOffline).catch(() => ({ verdict: 'unclear', says: null }))
+  const { says } = await ask(true)
+  if (says === null || !/scope|not_allowed/i.test(says) || (await ask(false)).verdict === 'error') return []
+  return [
+    warning(
+      `does not take offline_access of this client, though it lists it${quoted(says)}: where a sign-in brings no refresh token without it, the provider is not asked again`,
+      'allow that scope for this client there, or see that it gives refresh tokens without it',
+    ),
+  ]
+}
+
+function quoted(says: string | null): string {
+  return says === null ? '' : ` (${says})`
+}
+
+/** What a provider did not do, with why and what helps. */
+function failed(what: string, error: unknown): Finding {
+  const { error: why, hint, cause } = errorFacts(error)
+  const because = [why, cause].filter(part => part !== undefined).join('; ')
+  return bad(`${what}: ${because}`, typeof hint === 'string' ? hint : 'the provider’s own log says more')
 }

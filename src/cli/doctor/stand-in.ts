@@ -21,9 +21,8 @@ import { cookieName, stripOwnCookies } from '../../session/cookie.ts'
 import type { OpenSessions } from '../../session/open.ts'
 import { openStateAsUser } from '../with-sessions.ts'
 import { bad, type Finding, good, type Section, warning } from './finding.ts'
-import { unheldBack } from './forward-auth.ts'
 import { OTHER_PROTOCOLS } from './http.ts'
-import { placesOf } from './proxies-in-front.ts'
+import { placesOf, unheldBack } from './proxies-in-front.ts'
 
 const TIMEOUT_MS = 10_000
 

@@ -16,16 +16,22 @@ import type { Metadata } from '../../identity/endpoints.ts'
 import { isPocketId } from '../../identity/probe/pocket-id.ts'
 import { type Recipe, readRecipe } from '../recipe/recipe.ts'
 import { createAsker, type Question, type Unanswered } from './ask.ts'
-import { type Client, findClient, readGivenFile } from './client.ts'
 import { finish, SECRET_FILE } from './finish.ts'
 import { type Coming, portalOf, usualPort } from './https.ts'
 import { membersOf, membersQuestion, nameOfIssuer, needsMembers, presetOf } from './members.ts'
 import { findFirstUser } from './people.ts'
-import { askProvider, placeProvider, readOutgoing, readReach } from './provider.ts'
+import {
+  askProvider,
+  type Client,
+  findClient,
+  placeProvider,
+  readGivenFile,
+  readOutgoing,
+  readReach,
+} from './provider.ts'
 import { type Front, isFrontKind } from './proxy-in-front.ts'
 import * as questions from './questions.ts'
-import type { AnswerQuestion, Init, InitPorts } from './shared.ts'
-import { USAGE } from './usage.ts'
+import { type AnswerQuestion, type Init, type InitPorts, USAGE } from './usage.ts'
 
 /**
  * `sallyport init`: returns the exit code. `terminal` is for questions; null: none can be asked. `serviceUser` is the

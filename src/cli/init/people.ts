@@ -9,7 +9,7 @@ import { makePassword, sayPasswordFault } from '../user/password.ts'
 import { addTable, makeUserId } from '../user/tables.ts'
 import type { Question } from './ask.ts'
 import type { FrontFile } from './proxy-in-front.ts'
-import type { AnswerQuestion, Init } from './shared.ts'
+import type { AnswerQuestion, Init } from './usage.ts'
 
 /** The file of people where there is no provider, as the new file names it. */
 export const USERS_FILE = 'users.toml'

@@ -1,9 +1,11 @@
-/** The provider of a first routes.toml: how it is reached, and what its discovery document says. */
+/** The provider of a first routes.toml: how it is reached, what its discovery document says, and the client there, given or still to be made. */
 
+import { resolve } from 'node:path'
 import { GateError, toGateError } from '../../base/errors.ts'
 import type { OutgoingConfig } from '../../base/outgoing.ts'
 import { parseProxy } from '../../config/keys/outgoing.ts'
 import { bad, good, type Parsed } from '../../config/text/diagnostic.ts'
+import { whyUnreadable } from '../../config/text/substitute.ts'
 import { parseInternalUrl } from '../../config/values/address.ts'
 import { checkCertificates } from '../../config/values/pem.ts'
 import type { Io } from '../../console/io.ts'
@@ -11,9 +13,10 @@ import { isUntrusted } from '../../identity/connection-errors.ts'
 import { createMetadataSource } from '../../identity/discovery.ts'
 import type { Metadata } from '../../identity/endpoints.ts'
 import { createProviderFetch, DEFAULT_WIRE_LIMITS, type Reach } from '../../identity/http.ts'
-import { readGivenFile } from './client.ts'
 import { type Coming, originBy, type ProviderPlace } from './https.ts'
-import type { Flags, Init } from './shared.ts'
+import { callbackOf, type Plan } from './plan.ts'
+import * as questions from './questions.ts'
+import type { AnswerQuestion, Flags, Init } from './usage.ts'
 
 /** How the provider is reached, by flags. Throws `config.unreadable` for a file or an address that is none. */
 export function readReach({ ca, 'internal-url': address }: Flags, io: Io): Reach {
@@ -95,4 +98,48 @@ const CA_HINT =
 /** What `routes.toml` would have to say is a flag here. */
 function hintFor({ hint = '' }: GateError): string {
   return hint.replace(/^write issuer = "(.*)"$/, 'its issuer is $1').replaceAll('internal_url = ', '--internal-url ')
+}
+
+/** The client's credentials: known, or to be made with an API key; none where there is no provider. */
+export type Client =
+  | { readonly kind: 'known'; readonly id: string; readonly secret: string | null }
+  | { readonly kind: 'make'; readonly apiKey: string }
+  | { readonly kind: 'none' }
+
+/** Who Sallyport is to the provider. `mayMake`: the client can be made there. Throws `config.unreadable` for a file of a flag. */
+export async function findClient(
+  { flags, io }: Init,
+  answer: AnswerQuestion,
+  place: Pick<Plan, 'portal' | 'host' | 'coming' | 'preset'>,
+  mayMake: boolean,
+): Promise<Client> {
+  const keyFile = flags['api-key-file']
+  if (keyFile !== undefined) return { kind: 'make', apiKey: readGivenFile(keyFile, io) }
+  if (flags['client-id'] === undefined && flags.yes !== true && mayMake) {
+    const apiKey = await answer(questions.API_KEY, undefined)
+    if (apiKey !== '') return { kind: 'make', apiKey }
+  }
+  if (flags['client-id'] === undefined && place.host !== '') {
+    io.stderr(`  Register a client at the provider, with this callback: ${callbackOf(place)}\n`)
+  }
+  const id = await answer(questions.CLIENT_ID, flags['client-id'])
+  if (flags.public === true) return { kind: 'known', id, secret: null }
+  const secretFile = flags['client-secret-file']
+  const secret =
+    secretFile === undefined
+      ? await answer(
+          { ...questions.CLIENT_SECRET, fallback: flags.yes === true || place.preset !== null ? null : '' },
+          undefined,
+        )
+      : readGivenFile(secretFile, io)
+  return { kind: 'known', id, secret: secret === '' ? null : secret }
+}
+
+/** A file that a flag names, without blanks at its ends. Throws `config.unreadable`. */
+export function readGivenFile(path: string, io: Io): string {
+  try {
+    return io.readText(resolve(io.cwd, path)).trim()
+  } catch (thrown) {
+    throw new GateError('config.unreadable', `${path} ${whyUnreadable(thrown)}`)
+  }
 }

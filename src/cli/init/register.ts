@@ -7,7 +7,7 @@ import { createProviderFetch, DEFAULT_WIRE_LIMITS, type ProviderFetch } from '..
 import { MARK } from '../../portal/layout/assets.ts'
 import { callbackOf, type Plan, placeOf, signedOutOf } from './plan.ts'
 import { takeOverQuestion } from './questions.ts'
-import type { Init } from './shared.ts'
+import type { Init } from './usage.ts'
 
 /** A client at Pocket ID that is ours now. */
 export interface RegisteredClient {

@@ -5,8 +5,7 @@ import { GateError } from '../../base/errors.ts'
 import { whyUnreadable } from '../../config/text/substitute.ts'
 import { findServiceUser, groupForSecrets } from '../../console/drop-root.ts'
 import type { Io } from '../../console/io.ts'
-import { replaceFile } from '../../console/replace-file.ts'
-import { whyUnwritten } from '../../console/write-errors.ts'
+import { replaceFile, whyUnwritten } from '../../console/replace-file.ts'
 
 /** The lines of a file of `NAME:VALUE` as they are, without the last break; none for one that is not there yet. Throws `config.unreadable`. */
 export function readLines(path: string, io: Io): readonly string[] {

@@ -11,8 +11,7 @@ import { didYouMean } from '../text/suggest.ts'
 import type { ConfigFiles } from '../values/files.ts'
 import { checkPicture, LOGO } from '../values/picture.ts'
 import { checkUrl, suggestUrl, warnOfPlainCookies } from './portal-urls.ts'
-import { checkProviderNames } from './provider-names.ts'
-import { checkRoleNames, checkRule, partsOf, portalCheck, tablesOf } from './rules.ts'
+import { checkProviderNames, checkRoleNames, checkRule, partsOf, portalCheck, tablesOf } from './rules.ts'
 import { createIssuerCheck } from './several-providers.ts'
 
 /** What portals say about each other, about providers, and about the routes they serve. */

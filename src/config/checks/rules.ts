@@ -11,11 +11,11 @@ import { itemsOf, quote, type Raw, showRaw } from '../text/raw.ts'
 import type { Report } from '../text/report.ts'
 import { didYouMean } from '../text/suggest.ts'
 import { foldFieldName } from '../values/headers.ts'
+import { HTPASSWD } from '../values/htpasswd.ts'
 import { parseNetwork } from '../values/listen.ts'
 import { isStripped } from '../values/stripped-fields.ts'
 import { momentMs } from '../values/times.ts'
 import { fieldsAbout } from './identity.ts'
-import { checkProviderNames } from './provider-names.ts'
 import { createIssuerCheck } from './several-providers.ts'
 
 /** Keys that never hold for a user who is not signed in. */
@@ -375,5 +375,38 @@ function refuseOutermost({ at, values }: AccessTable, hint: string, report: Repo
   }
   if (values.guest_link === true) {
     report.mistake([...at, 'guest_link'], 'rule.guest_link', 'guest_link has no meaning here', { hint, part: 'key' })
+  }
+}
+
+/** What `provider` and `providers` of a rule say: one of them, names that exist, and where someone can sign in. */
+export function checkProviderNames(
+  entries: ReadonlyMap<string, Raw>,
+  known: {
+    readonly all: readonly string[]
+    /** Where the rule is asked; undefined where that is not known. */
+    readonly portal: PortalTable | undefined
+  },
+  report: Report,
+): void {
+  const hasFile = known.portal?.raw.entries.has(HTPASSWD) ?? false
+  const own = known.portal?.values.providers
+  const single = entries.get('provider')
+  if (single !== undefined && entries.has('providers')) {
+    const hint = 'put all of them into providers'
+    report.mistake(single.at, 'key.twice', 'provider and providers say the same thing', { hint, part: 'key' })
+  }
+  for (const item of [...itemsOf(entries.get('providers')), ...itemsOf(single)]) {
+    if (item.kind !== 'text' || item.text === null || item.text === '') continue
+    if (item.text === HTPASSWD) {
+      if (hasFile || known.portal === undefined) continue
+      const hint = 'name one there: htpasswd = "people.htpasswd"'
+      report.mistake(item.at, 'role.provider', 'this portal has no file of passwords', { hint })
+    } else if (!known.all.includes(item.text)) {
+      const hint = item.isFilled ? '' : didYouMean(item.text, known.all, `add a table [providers.${item.text}]`)
+      report.mistake(item.at, 'provider.undefined', `there is no provider ${showRaw(item)}`, { hint })
+    } else if (own !== undefined && !(own ?? []).includes(item.text)) {
+      const hint = 'the rule could never hold; add the provider to the portal'
+      report.mistake(item.at, 'role.provider', `no user signs in at ${showRaw(item)} in this portal`, { hint })
+    }
   }
 }

@@ -1,7 +1,6 @@
 /** Lines of a file as diagnostics may show them: without the secrets in them. */
 
-import type { TextPosition } from '../text/locate.ts'
-import { splitSections } from '../text/sections.ts'
+import { splitSections, type TextPosition } from '../text/locate.ts'
 import { type Secret, secretsOf } from './secrets.ts'
 
 /** What is hidden of a line, with `…` for it, given the text that it is in. */

@@ -1,8 +1,7 @@
-/** Finds the line and column of a key or a value. */
+/** Finds the line and column of a key or a value; a long file is looked through by its `[[routes]]`, one by one. */
 
 import { indexRanges, keyOf, type Range, type Ranges } from './positions.ts'
 import type { Path } from './raw.ts'
-import { type Stretch, splitSections } from './sections.ts'
 
 /** A stretch of one line. */
 export interface TextPosition {
@@ -178,4 +177,49 @@ function findByName(text: string, at: Path): Range | null {
   const escaped = name.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')
   const match = new RegExp(`^[ \\t]*\\[*["']?(?:[\\w.-]+\\.)?(${escaped})["']?[ \\t]*[\\].=]`, 'md').exec(text)
   return match?.indices?.[1] ?? null
+}
+
+/** A part of a text, from `start` to before `end`. */
+interface Stretch {
+  readonly start: number
+  readonly end: number
+}
+
+/** A file as parts that are TOML by themselves. */
+interface Sections {
+  /** Each `[[routes]]` with the tables below it, in order. */
+  readonly routes: readonly Stretch[]
+  /** All that is between them, in order. */
+  readonly rest: readonly Stretch[]
+}
+
+/** The beginning of a line that begins with a table's header, or looks like one. */
+const HEADER = /^[ \t]*\[(\[?)[ \t]*([\w-]+|"[^"\n]*"|'[^'\n]*')[ \t]*([.\]])/gm
+
+/**
+ * Finds the routes of a text without parsing it; null where they cannot be separated.
+ *
+ * A line within a text or a list may look like a header. Then the result has more routes than the file, or the part
+ * before that line is not valid TOML: the caller has to check both.
+ */
+export function splitSections(text: string): Sections | null {
+  const routes: Stretch[] = []
+  const rest: Stretch[] = []
+  let isRoute = false
+  let start = 0
+  const endAt = (end: number) => {
+    if (end > start) (isRoute ? routes : rest).push({ start, end })
+    start = end
+  }
+  for (const { index, 1: second, 2: name, 3: next } of text.matchAll(HEADER)) {
+    if (name === 'routes' && next === '.') {
+      // It belongs to the route before it, in any place.
+      if (!isRoute) return null
+      continue
+    }
+    endAt(index)
+    isRoute = second === '[' && name === 'routes'
+  }
+  endAt(text.length)
+  return { routes, rest }
 }

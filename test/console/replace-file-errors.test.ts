@@ -1,7 +1,7 @@
 import { expect, test } from 'bun:test'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { whyUnwritten } from '../../src/console/write-errors.ts'
+import { whyUnwritten } from '../../src/console/replace-file.ts'
 import { temporaryFolder } from '../kit/folder.ts'
 
 function why(path: string): string {
