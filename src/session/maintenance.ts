@@ -78,6 +78,7 @@ export function startUpkeep(tools: UpkeepTools, timers: SessionTimers): Upkeep {
   const { store, ports, audit, memory, clock, uses, ownerBound, signing, grants, directories } = tools
   const { forget, endUnstored, lookAgain } = tools
 
+  /** The store tells each change once: all of them are heard, whatever cannot be read, and what that is about is read before its next use. */
   async function hearOthers(): Promise<void> {
     await directories.tend()
     const { removed, updated, ended = [], isIncomplete: isLate, takeBack } = await store.changesSince()
@@ -86,19 +87,29 @@ export function startUpkeep(tools: UpkeepTools, timers: SessionTimers): Upkeep {
     if (isIncomplete) forgetEverything()
     // Logged once: where the store cannot list its sessions, every session is read again before its next use.
     else for (const match of ended) await endUnstored(match).catch(forgetEverything)
+    const failures: unknown[] = []
+    const failed = (error: unknown) => void failures.push(error)
     for (const id of updated) {
-      if (isAccountId(id)) tools.accounts.heard(id)
-      if (isOwnerId(id)) ownerBound.forgetOwner(id)
-      if (id.startsWith(COOKIES_OF)) readAgain(id.slice(COOKIES_OF.length))
-      const held = memory.cache.held(id)
-      const row = held === undefined ? null : await store.findById(id)
-      if (held === undefined || row === null) continue
-      if (row.createdAtMs !== held.session.createdAtMs) memory.takeOver(row)
-      else if (row.checkedAtMs > held.checkedAtMs || row.bound !== keptOf(held.session.bound)) memory.adopt(row, held)
+      await hearUpdated(id).catch((error: unknown) => {
+        memory.readCookiesAgain(id)
+        failed(error)
+      })
     }
-    if (isIncomplete) await directories.hearAll()
-    else for (const id of new Set(updated.filter(isDirectoryId))) await directories.hear(id)
+    if (isIncomplete) await directories.hearAll().catch(failed)
+    else for (const id of new Set(updated.filter(isDirectoryId))) await directories.hear(id).catch(failed)
     if (takeBack !== undefined) await handBack(takeBack)
+    if (failures.length > 0) throw failures[0]
+  }
+
+  async function hearUpdated(id: string): Promise<void> {
+    if (isAccountId(id)) tools.accounts.heard(id)
+    if (isOwnerId(id)) ownerBound.forgetOwner(id)
+    if (id.startsWith(COOKIES_OF)) readAgain(id.slice(COOKIES_OF.length))
+    const held = memory.cache.held(id)
+    const row = held === undefined ? null : await store.findById(id)
+    if (held === undefined || row === null) return
+    if (row.createdAtMs !== held.session.createdAtMs) memory.takeOver(row)
+    else if (row.checkedAtMs > held.checkedAtMs || row.bound !== keptOf(held.session.bound)) memory.adopt(row, held)
   }
 
   /** A session, token or link is read again before its next use. */

@@ -2,6 +2,7 @@ import { expect, test } from 'bun:test'
 import { mkdirSync, symlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import { makeIdentity } from '../../src/identity/identity.ts'
+import type { FilePerson } from '../../src/identity/passwords/users.ts'
 import { type OpenSessions, openSessions } from '../../src/session/open.ts'
 import { createSealer } from '../../src/session/seal.ts'
 import { openSqliteStore } from '../../src/session/sqlite/store.ts'
@@ -90,5 +91,48 @@ test('one whose folder is a link is asked again and again too', async () => {
     await eventually(() => asked() >= before + 5, 'it is asked on and on')
   } finally {
     await sessions.close()
+  }
+})
+
+test('what others changed is heard of, though a session among it cannot be read at that moment', async () => {
+  using folder = temporaryFolder()
+  const path = join(folder.path, 's.db')
+  const store = openSqliteStore(path, PORTS)
+  const elsewhere = openSqliteStore(path, PORTS)
+  let isHeldBack = true
+  let failures = 0
+  const { sessions } = listening({
+    ...store,
+    // Both changes are of one look.
+    changesSince: () => (isHeldBack ? { removed: [], updated: [] } : store.changesSince()),
+    findById(id) {
+      if (isHeldBack || failures++ > 0) return store.findById(id)
+      throw new Error('database is locked')
+    },
+  })
+  const others = listening(elsewhere)
+  try {
+    const { token, session } = await others.sessions.start({
+      ...SIGN_IN,
+      identity: makeIdentity('id', 'https://id.example', 'ada', { groups: ['staff'] }),
+    })
+    expect((await sessions.find(token, 'x.example'))?.identity.groups).toEqual(['staff'])
+    const changed: (string | null)[] = []
+    sessions.accounts.onChange(id => changed.push(id))
+    const row = await elsewhere.findById(session.id)
+    if (row === null) throw new Error('the session is stored')
+    const identity = JSON.stringify(makeIdentity('id', 'https://id.example', 'ada', { groups: [] }))
+    expect(await elsewhere.update(row.id, { ...row, identity, checkedAtMs: row.checkedAtMs + 1 })).toBe(true)
+    const bob: FilePerson = { provider: 'people', name: 'bob', key: ['bob'], over: 'entry' }
+    await others.sessions.accounts.change(bob, before => ({ ...before, recovery: ['hash'] }))
+    isHeldBack = false
+    await eventually(() => failures > 0 && changed.length > 0, 'the change of the account is heard of')
+    await eventually(
+      async () => (await sessions.find(token, 'x.example'))?.identity.groups.length === 0,
+      'the groups of the session are those of now',
+    )
+  } finally {
+    await sessions.close()
+    await others.sessions.close()
   }
 })
