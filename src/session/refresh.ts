@@ -198,8 +198,16 @@ async function takeRefusal(
   return true
 }
 
-/** By what their provider says now, they are no member any more. */
-async function endOutsider(session: Session, now: Identity, tools: RefreshTools): Promise<void> {
+/** Takes over what another one wrote, or this process before it failed: neither may have come to what that means for a member. */
+async function takeAnswer(row: StoredSession, held: HeldSession, tools: RefreshTools): Promise<void> {
+  tools.adopt(row, held)
+  const now = parseSession(row)
+  if (now !== null) await refuseOutsider(held.session, now.identity, tools)
+}
+
+/** Ends the session of who is no member any more, by what their provider says now. */
+async function refuseOutsider(session: Session, now: Identity, tools: RefreshTools): Promise<void> {
+  if (await tools.isMemberNow({ portal: session.portal, identity: now })) return
   const facts = { ...sessionFacts(session), by: 'provider', reason: 'member.none' } as const
   tools.audit.note('sign_out.withdrawn', facts, tools.cameWith({ portal: session.portal, identity: now }))
   await tools.note(session, 'refused')
@@ -243,7 +251,7 @@ export function createRefreshes(tools: RefreshTools): Refreshes {
       // Somebody else asks, or the session is gone.
       const row = await guarded(() => store.findById(id))
       if (row === null) return tools.forget(id)
-      if (row.checkedAtMs > knownAtMs) return tools.adopt(row, held)
+      if (row.checkedAtMs > knownAtMs) return takeAnswer(row, held, tools)
       await Bun.sleep(POLL_MS)
     }
     postpone(held)
@@ -266,7 +274,7 @@ export function createRefreshes(tools: RefreshTools): Refreshes {
         return true
       }
       if (row.checkedAtMs > knownAtMs || row.createdAtMs !== session.createdAtMs) {
-        tools.adopt(row, held)
+        await takeAnswer(row, held, tools)
         return true
       }
       const secrets = await openSecrets(row, sealer)
@@ -300,9 +308,7 @@ export function createRefreshes(tools: RefreshTools): Refreshes {
       isLeft = !(await write(row, { fields, before: row.secrets, newToken }, held))
       if (asked.kind === 'unclear') throw asked.failure
       // By then the store has the refresh token that the provider is to forget.
-      if (!isLeft && !(await tools.isMemberNow({ portal: session.portal, identity }))) {
-        await endOutsider(session, identity, tools)
-      }
+      if (!isLeft) await refuseOutsider(session, identity, tools)
       return true
     } finally {
       await guarded(() => store.release(session.id, lease.untilMs, isLeft ? session.createdAtMs : null))

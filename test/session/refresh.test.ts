@@ -7,6 +7,7 @@ import type { PortalLifetimes } from '../../src/config/keys/sessions.ts'
 import { makeIdentity } from '../../src/identity/identity.ts'
 import { keepOwner, ownerIdOf } from '../../src/session/credentials/owners.ts'
 import { type OpenSessions, openSessions, type SessionOptions } from '../../src/session/open.ts'
+import type { Members } from '../../src/session/provider-trust.ts'
 import { openRedisStore } from '../../src/session/redis/store.ts'
 import type { AskProvider } from '../../src/session/refresh.ts'
 import { createSealer } from '../../src/session/seal.ts'
@@ -297,6 +298,52 @@ describe('a provider that no longer vouches', () => {
       clock.advance(61 * MINUTE)
       expect(await find(token)).toBeNull()
       expect(asked.tokens).toHaveLength(1)
+    }))
+})
+
+describe('a person whom the provider describes as no member any more', () => {
+  /** Only who has this group. */
+  const members: Members = {
+    has: ({ groups }) => groups.includes('admins'),
+    cameWith: () => ({ facts: {}, hint: null }),
+    mark: 'admins',
+  }
+
+  test('is signed out, also where the store failed once that was written', () =>
+    inWorld(async ({ clock, asked, signIn, store, another, logged }) => {
+      let isFailing = false
+      const sessions = another({
+        limits: {
+          ...{ ...LIFETIMES, providerTrust: ANY_PROVIDER, cacheBytes: 500_000 },
+          ...{ portals: new Map([['home', RULES]]), members: new Map([['home', members]]) },
+        },
+        store: {
+          ...store,
+          async update(...given) {
+            const isWritten = await store.update(...given)
+            isFailing = true
+            return isWritten
+          },
+          changesSince() {
+            if (isFailing) throw new Error('database is locked')
+            return store.changesSince()
+          },
+        },
+      })
+      try {
+        const { token } = await signIn()
+        expect((await sessions.find(token, HOST))?.identity.groups).toEqual(['users', 'admins'])
+        clock.advance(15 * MINUTE)
+        await sessions.find(token, HOST)
+        const failed = () => logged.some(line => line.startsWith('A sign-in could not be checked at its provider'))
+        await eventually(failed, 'what the answer means is not known')
+        isFailing = false
+        clock.advance(11_000)
+        await eventually(async () => (await sessions.find(token, HOST)) === null, 'the session ends')
+        expect(asked.tokens).toEqual(['refresh-0'])
+      } finally {
+        await sessions.close()
+      }
     }))
 })
 
