@@ -86,15 +86,16 @@ export function openRecheck(options: RecheckOptions): Recheck {
       if (session !== null) open.set(session.id, session)
     }
     for (const id of changed.keys()) if (!open.has(id)) changed.delete(id)
+    let failure: unknown = null
     for (const [id, session] of open) {
       try {
         if (!(await sessions.check(session))) end(id)
       } catch (error) {
-        // A store that cannot be read ends nothing; neither does it for requests whose sessions are in memory.
-        ports.log.warn('The session of an open stream could not be looked at', errorFacts(error))
-        return
+        failure ??= error
       }
     }
+    // What cannot be read ends nothing, and keeps no other session from being looked at.
+    if (failure !== null) ports.log.warn('The session of an open stream could not be looked at', errorFacts(failure))
   }
 
   /** Holds what a session has under way against the rules as the person that it is by now. */

@@ -188,3 +188,33 @@ test('a page that only listens has its session looked at four times a minute', a
     jest.useRealTimers()
   }
 })
+
+test('a session that cannot be looked at keeps no other one from being looked at, and ends nothing', async () => {
+  const { ports, initial, owned } = compiled(fakeClock())
+  const open = new Set(['ada', 'bob'].map(maker => owned(guestOf(maker))))
+  let lookAgain = () => {}
+  const recheck = openRecheck({
+    initial,
+    ports,
+    sessions: {
+      ...NOBODY_TELLS,
+      async check({ id }: Session) {
+        if (id === 'link-of-ada') throw new Error('a stored session cannot be read')
+        return false
+      },
+      onLookAgain(listener: () => void) {
+        lookAgain = listener
+      },
+    } as unknown as RecheckOptions['sessions'],
+    owners: () => [...open],
+    onBusy: () => undefined,
+    note: () => undefined,
+    endWhere(isOver) {
+      for (const owner of open) if (isOver(owner)) open.delete(owner)
+    },
+  })
+  lookAgain()
+  await eventually(() => open.size === 1, 'the one behind it has ended')
+  expect([...open].map(({ session }) => session.id)).toEqual(['link-of-ada'])
+  recheck.close()
+})
