@@ -9,12 +9,12 @@ import type { LongTurns } from './body/long-turns.ts'
 import type { PacedBody } from './body/paced.ts'
 import { NO_STAMP } from './body/turns.ts'
 import { isBlameless, timedOut, translateFailure, unreachable } from './failures.ts'
-import { fetchInit } from './fetch-init.ts'
 import {
   askedAt,
   type Delivery,
   type Forwarded,
   type ForwardTools,
+  fetchInit,
   type NoteCookies,
   ownerOf,
   type ProxyRoute,

@@ -6,8 +6,7 @@ import { jsonAnswer } from '../../portal/answer.ts'
 import { ownPath } from '../../portal/paths.ts'
 import { problemResponse } from '../../portal/problem.ts'
 import type { Target } from '../../route/target.ts'
-import type { RequestContext } from './context.ts'
-import { provenClient } from './policy-input.ts'
+import { provenClient, type RequestContext } from './context.ts'
 
 const ADDRESS = ownPath('address')
 

@@ -1,17 +1,22 @@
-/** The request context: all that is known of one request so far, in stages that are types. */
+/** The request context: all that is known of one request so far, in stages that are types. And what rules may look at in it, and whether those of another route hold. */
 
 import type { AuditFacts } from '../../audit/record.ts'
 import type { Code, GateError } from '../../base/errors.ts'
 import type { MaybePromise } from '../../base/maybe-promise.ts'
 import { canonicalAddress } from '../../base/net.ts'
+import type { Identity } from '../../identity/identity.ts'
+import type { Facts } from '../../policy/condition.ts'
+import { barsReadings, decidePolicy } from '../../policy/policy.ts'
 import type { Reason } from '../../policy/reasons.ts'
 import type { CompatPage } from '../../portal/portal-request.ts'
 import { HttpExchange } from '../../proxy/exchange.ts'
 import type { SentFields } from '../../proxy/fields/request.ts'
 import { isLocalSocket, looksLikeHttp1 } from '../../proxy/lifetime/client-idle.ts'
+import type { ExchangeOwner } from '../../proxy/lifetime/exchanges.ts'
 import type { Match } from '../../route/table.ts'
 import { originAt, portAt, type Target } from '../../route/target.ts'
 import { cookieName, readCookie } from '../../session/cookie.ts'
+import { isSignIn } from '../../session/credentials/credential-sessions.ts'
 import type { Session } from '../../session/session.ts'
 import { sessionFacts } from '../../session/session-facts.ts'
 import type { CompiledGrant, GatePortal, GateRoute, Snapshot } from '../config/snapshot.ts'
@@ -64,14 +69,14 @@ const SELDOM: Seldom = {
 export interface RequestContext extends Seldom {}
 
 /**
- * The context of one request: everything known of it so far, in one object that is made once (`receive.ts`). Each step
+ * The context of one request: everything known of it so far, in one object that is made once (`pipeline.ts`). Each step
  * writes its findings for the later steps, and overwrites nothing that an earlier step has written. What is known by
  * then is said by types of it: `Targeted`, `Located`, `Decided`.
  *
  * - `locate.ts`: `target`, `portal`, `compat`, `match`, `route`. For a forward-auth question `verify/question.ts` does. It
  *   makes `request` and `sent` those of the request in question, and sets `question` to the form of the answer.
  * - `limit.ts`: `asked`, while nothing has been taken out of `sent`.
- * - `authenticate.ts`, by `credential.ts`: `token`, and `sent` without an Authorization that Sallyport judges; by
+ * - `authenticate.ts`: `token`, and `sent` without an Authorization that Sallyport judges; by
  *   `bound-session.ts`, where sessions are bound: `unproven`, `hasStaleProof`, `provenUntilMs`.
  * - `decide.ts`: `session`, the user that the request continues as; `elsewhere`; `isPrivate`; `mentions`.
  * - `respond.ts`: `grant`; by `proxy-request.ts`, `isForwarded`. At a portal, `session`. With `record.ts` and `errors/fail.ts`, `reason`.
@@ -335,4 +340,59 @@ export function contextFacts({ id, route, session, client, request }: RequestCon
     agent: request.headers.get('user-agent') ?? undefined,
     ...(session === null ? {} : sessionFacts(session)),
   }
+}
+
+/** The client's address where it is beyond doubt, else null. */
+export function provenClient({ client, isClientProven }: RequestContext): string | null {
+  return isClientProven ? client : null
+}
+
+/** What rules may look at in a request. Asked for only where a route's rules look at anything. */
+export function requestFacts(context: RequestContext, session: Session | null): Facts {
+  return {
+    method: methodOf(context),
+    client: provenClient(context),
+    target: context.target,
+    sent: context.sent,
+    nowMs: context.decidedMs,
+    signedInAtMs: signedInAtMs(session),
+  }
+}
+
+/** The same for an exchange that is under way already, at the present time. */
+export function exchangeFacts({ method, client, target, sent, session }: ExchangeOwner, nowMs: number): Facts {
+  return { method, client, target, sent, nowMs, signedInAtMs: signedInAtMs(session) }
+}
+
+/** A token is no sign-in, however new it is. */
+function signedInAtMs(session: Session | null): number | null {
+  return session === null || !isSignIn(session) ? null : session.createdAtMs
+}
+
+/** Whether an application may take a request for the handshake of a WebSocket (RFC 6455 §4.1), though fields of one are missing. */
+export function tellsOfWebSocket(sent: SentFields): boolean {
+  const { upgrade, 'sec-websocket-key': key, 'sec-websocket-version': version } = sent
+  return key !== undefined || version !== undefined || upgrade?.toLowerCase().includes('websocket') === true
+}
+
+/** Whether a request is to become a WebSocket. RFC 9110 §7.8: an Upgrade that Connection does not name is as good as none. */
+export function asksForWebSocket({ upgrade, connection }: SentFields): boolean {
+  if (upgrade === undefined || upgrade.toLowerCase() !== 'websocket') return false
+  return connection?.split(',').some(option => option.trim().toLowerCase() === 'upgrade') === true
+}
+
+/** The session for a route, of a user with a session of any portal; null: anonymous. */
+export function presentAt({ config }: GateRoute, found: Session | null): Session | null {
+  return found !== null && found.portal === config.portal ? found : null
+}
+
+/** Whether the route of another reading also allows this user (null: an anonymous client). */
+export function isOpenTo(
+  other: GateRoute,
+  identity: Identity | null,
+  facts: Facts,
+  isWebSocket: () => boolean,
+): boolean {
+  if (decidePolicy(other.policy, identity, facts).verdict !== 'allow' || barsReadings(other.config)) return false
+  return other.config.websockets || !isWebSocket()
 }

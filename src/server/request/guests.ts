@@ -9,8 +9,7 @@ import { cookieName, readCookies } from '../../session/cookie.ts'
 import type { GuestLinks, HeldGuestLink } from '../../session/credentials/guest-links.ts'
 import type { Session } from '../../session/session.ts'
 import type { GateRoute } from '../config/snapshot.ts'
-import { type Located, schemeOf } from './context.ts'
-import { requestFacts } from './policy-input.ts'
+import { type Located, requestFacts, schemeOf } from './context.ts'
 
 /** A browser is given no more than this on one host: what else it sends is not looked at. */
 const MOST_GUEST_COOKIES = 8

@@ -1,5 +1,6 @@
-/** Step of a request: rate limits of client, route and user, and limits of the body. */
+/** Step of a request: rate limits of client, route and user, limits of the body, and scripts of service workers that are refused. */
 
+import { GateError } from '../../base/errors.ts'
 import type { Rate } from '../../policy/rate.ts'
 import type { Match } from '../../route/table.ts'
 import type { Session } from '../../session/session.ts'
@@ -7,7 +8,6 @@ import type { GateRoute } from '../config/snapshot.ts'
 import { copyOf, type Located, type RequestContext } from './context.ts'
 import type { Resets } from './rapid-reset.ts'
 import type { Rates } from './rate-limits.ts'
-import { refuseServiceWorker } from './service-worker.ts'
 import { mentionsOthers } from './webdav.ts'
 
 interface Tools {
@@ -76,3 +76,16 @@ export function longestBody({ value: { config }, also }: Match<GateRoute>): numb
 }
 
 const NO_RATES: readonly Rate[] = Object.freeze([])
+
+/**
+ * Refuses the script of a service worker that a browser registers, or looks for a newer one of, where a route has none (Service
+ * Workers §4.2.1, W3C Fetch Metadata §2.1). Throws `route.service_worker`.
+ */
+export function refuseServiceWorker({ sent }: RequestContext, { config }: GateRoute): void {
+  if (config.serviceWorkers) return
+  if (sent['service-worker'] === undefined && sent['sec-fetch-dest'] !== 'serviceworker') return
+  throw new GateError('route.service_worker', 'the script of a service worker was asked for', {
+    facts: { route: config.id },
+    hint: `if the application may have one, remove service_workers from "${config.id}"`,
+  })
+}

@@ -11,10 +11,9 @@ import { needsNoProvider, type ProviderTrust, providerTrustOf } from '../../sess
 import type { Session } from '../../session/session.ts'
 import { asShown, shownBy } from '../../session/sign-in-claims.ts'
 import type { GateRoute, Snapshot } from '../config/snapshot.ts'
+import { exchangeFacts, isOpenTo, presentAt } from './context.ts'
 import { isStray } from './decide.ts'
 import { mayMakerOpen } from './guests.ts'
-import { isOpenTo, presentAt } from './open-to.ts'
-import { exchangeFacts } from './policy-input.ts'
 
 /** The requests under way, checked against the current rules and their sessions. Pairs with `close`. */
 export interface Recheck {

@@ -1,10 +1,8 @@
 /** The only wait between a decision and the upstream: it ends when the permission does. */
 
 import type { MaybePromise } from '../../base/maybe-promise.ts'
-import { type Exchanges, whileAllowed as hold, overtaken } from '../../proxy/lifetime/exchanges.ts'
-import type { Located } from './context.ts'
-import { tellsOfWebSocket } from './handshake.ts'
-import { provenClient } from './policy-input.ts'
+import { type ExchangeOwner, type Exchanges, whileAllowed as hold, overtaken } from '../../proxy/lifetime/exchanges.ts'
+import { type Located, provenClient, tellsOfWebSocket } from './context.ts'
 
 type Rest = readonly [unknown?]
 
@@ -47,7 +45,7 @@ function later(
   step: (found: unknown, context: Located, tools: unknown, ...rest: Rest) => unknown,
   one: unknown,
 ): Promise<unknown> {
-  const owner = ownerOf(context)
+  const owner = waitingOwner(context)
   return hold(tools.exchanges, owner, found, value => {
     if (hasChanged(context, tools.exchanges)) throw overtaken(owner, 'what the decision depended on has changed')
     return step(value, context, tools, one)
@@ -60,7 +58,7 @@ function hasChanged({ moment, found, session }: Located, exchanges: Exchanges): 
 }
 
 /** The owner as far as it is known: none until the decision has begun. */
-function ownerOf(context: Located): Parameters<typeof hold>[1] {
+function waitingOwner(context: Located): ExchangeOwner {
   const { route, session, elsewhere, target, sent } = context
   return {
     routeId: route.config.id,

@@ -1,8 +1,7 @@
 import { describe, expect, test } from 'bun:test'
 import type { GateRoute } from '../../../src/server/config/snapshot.ts'
+import { exchangeFacts, presentAt, provenClient, requestFacts } from '../../../src/server/request/context.ts'
 import { isStray } from '../../../src/server/request/decide.ts'
-import { presentAt } from '../../../src/server/request/open-to.ts'
-import { exchangeFacts, provenClient, requestFacts } from '../../../src/server/request/policy-input.ts'
 import type { Session } from '../../../src/session/session.ts'
 import { contextOf } from '../../kit/context.ts'
 

@@ -2,11 +2,15 @@ import { describe, expect, test } from 'bun:test'
 import { GateError } from '../../../src/base/errors.ts'
 import type { Match } from '../../../src/route/table.ts'
 import type { GateRoute } from '../../../src/server/config/snapshot.ts'
-import type { RequestContext } from '../../../src/server/request/context.ts'
-import { tellsOfWebSocket } from '../../../src/server/request/handshake.ts'
-import { limitClient, limitPerson, limitRoute, longestBody } from '../../../src/server/request/limit.ts'
+import { type RequestContext, tellsOfWebSocket } from '../../../src/server/request/context.ts'
+import {
+  limitClient,
+  limitPerson,
+  limitRoute,
+  longestBody,
+  refuseServiceWorker,
+} from '../../../src/server/request/limit.ts'
 import { cameByPlainHttp } from '../../../src/server/request/portal/portal-request.ts'
-import { refuseServiceWorker } from '../../../src/server/request/service-worker.ts'
 import { contextOf, locatedAt } from '../../kit/context.ts'
 import { codeOf } from '../../kit/thrown.ts'
 

@@ -5,8 +5,7 @@ import { decidePolicy } from '../../../policy/policy.ts'
 import type { CompatPage, CompatRequest } from '../../../portal/portal-request.ts'
 import type { Session } from '../../../session/session.ts'
 import type { GatePortal } from '../../config/snapshot.ts'
-import type { RequestContext } from '../context.ts'
-import { requestFacts } from '../policy-input.ts'
+import { type RequestContext, requestFacts } from '../context.ts'
 
 /** What of the context says which page of another program is asked for. */
 type Asked = Pick<RequestContext, 'target' | 'sent'>

@@ -7,8 +7,7 @@ import type { Target } from '../../../route/target.ts'
 import { withoutSignIn } from '../../../session/credentials/owners.ts'
 import { ownOrigin } from '../../config/own-ports.ts'
 import type { GatePortal, GateRoute } from '../../config/snapshot.ts'
-import { type RequestContext, schemeOf } from '../context.ts'
-import { requestFacts } from '../policy-input.ts'
+import { type RequestContext, requestFacts, schemeOf } from '../context.ts'
 import { routeAt } from './route-at.ts'
 
 /** What of the context says which resource is meant. */

@@ -8,8 +8,7 @@ import { stripOwnCookies } from '../../../session/cookie.ts'
 import type { CompiledGrant, GateRoute } from '../../config/snapshot.ts'
 import { TOKEN_FIELD } from '../../credentials/token-field.ts'
 import { checkOrigin } from '../../listen/websockets.ts'
-import { type Decided, type MaybeResponse, originOf, type Question } from '../context.ts'
-import { tellsOfWebSocket } from '../handshake.ts'
+import { type Decided, type MaybeResponse, originOf, type Question, tellsOfWebSocket } from '../context.ts'
 import { whileAllowed } from '../while-allowed.ts'
 
 interface Tools {
