@@ -12,6 +12,34 @@ const ports = quietPorts(fakeClock())
 const HANDLE = { hash: 'h', sessionId: 'a', host: 'x' }
 const SESSION = storedSession('a')
 
+test('of somebody with thousands of sessions, all are found, and others have their turn meanwhile', async () => {
+  using folder = temporaryFolder()
+  const path = join(folder.path, 's.db')
+  const store = openSqliteStore(path, ports)
+  try {
+    const ids = Array.from({ length: 1001 }, (_, index) => `s${index}`)
+    const sessions = ids.map((id, index) => storedSession(id, { sid: 'one', createdAtMs: index >> 1 }))
+    await Promise.all(
+      sessions.map(session => store.insert(session, { ...HANDLE, hash: `of ${session.id}`, sessionId: session.id })),
+    )
+    const newestFirst = sessions
+      .toSorted((one, other) => other.createdAtMs - one.createdAtMs || (one.id < other.id ? 1 : -1))
+      .map(({ id }) => id)
+    const ways = [
+      () => store.findBySubject('https://id.example', 'ada'),
+      () => store.findBySid('https://id.example', 'one'),
+    ]
+    for (const find of ways) {
+      const found = find()
+      const turn = new Promise(resolve => setTimeout(resolve, 0, 'somebody else'))
+      expect(await Promise.race([found, turn])).toBe('somebody else')
+      expect((await found).map(({ id }) => id)).toEqual(newestFirst)
+    }
+  } finally {
+    store.close()
+  }
+})
+
 test('a process that was away for longer than changes are kept reads everything again', async () => {
   using folder = temporaryFolder()
   const path = join(folder.path, 's.db')

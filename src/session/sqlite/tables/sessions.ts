@@ -52,6 +52,9 @@ interface HandleRow {
  */
 const REMOVED_AT_ONCE = 2500
 
+/** Rows of one user that are read at a time: a row takes some 10 µs, and who signs in by a script may have thousands. */
+const READ_AT_ONCE = 200
+
 /** What SQLite keeps of a database in memory, in KiB: as ever, and while many rows go, whose pages it would read and write again and again. */
 const CACHE_KIB = 2000
 const WIDE_CACHE_KIB = 64 * 1024
@@ -88,12 +91,16 @@ function readsOn(database: Database): Reads {
   const hostsOf = database.query<{ readonly host: string }, [string]>(
     'SELECT DISTINCT host FROM handles WHERE session_id = ?',
   )
-  const bySubject = database.query<SessionRow, [string, string]>(
-    'SELECT * FROM sessions WHERE issuer = ? AND subject = ? ORDER BY created_ms DESC, id DESC',
+  // By their indexes alone.
+  const bySubject = database.query<Pick<SessionRow, 'id'>, [string, string]>(
+    'SELECT id FROM sessions WHERE issuer = ? AND subject = ?',
   )
-  const bySid = database.query<SessionRow, [string, string]>(
-    `SELECT * FROM sessions WHERE (issuer = ?1 AND sid = ?2)
-       OR id IN (SELECT session_id FROM earlier_sids WHERE issuer = ?1 AND sid = ?2) ORDER BY created_ms DESC, id DESC`,
+  const bySid = database.query<Pick<SessionRow, 'id'>, [string, string]>(
+    `SELECT id FROM sessions WHERE issuer = ?1 AND sid = ?2
+       UNION SELECT session_id FROM earlier_sids WHERE issuer = ?1 AND sid = ?2`,
+  )
+  const byIds = database.query<SessionRow, [string]>(
+    'SELECT * FROM sessions WHERE id IN (SELECT value FROM json_each(?))',
   )
   const listAfter = database.query<SessionRow, [string, number, string, number]>(
     'SELECT * FROM sessions WHERE portal = ? AND (created_ms, id) < (?, ?) ORDER BY created_ms DESC, id DESC LIMIT ?',
@@ -105,6 +112,15 @@ function readsOn(database: Database): Reads {
   const countAt = database.query<{ readonly n: number }, [string]>(
     'SELECT count(*) AS n FROM sessions WHERE portal = ?',
   )
+  /** Newest first; many of them by slices, between which others have their turn. */
+  function allOf(ids: readonly string[]): MaybePromise<readonly StoredSession[]> {
+    const rows: SessionRow[] = []
+    const read = bySlices(ids, READ_AT_ONCE, some => void rows.push(...byIds.all(JSON.stringify(some))))
+    return andThen(read, () =>
+      rows.sort((one, other) => other.created_ms - one.created_ms || (one.id < other.id ? 1 : -1)).map(sessionOf),
+    )
+  }
+
   return {
     countSessions: (nowMs, portal) => (portal === undefined ? countAfter.get(nowMs) : countAt.get(portal))?.n ?? 0,
     findByHash(hash) {
@@ -118,8 +134,8 @@ function readsOn(database: Database): Reads {
       return row === null ? null : sessionOf(row)
     },
     findHosts: sessionId => hostsOf.all(sessionId).map(({ host }) => host),
-    findBySubject: (issuer, subject) => bySubject.all(issuer, subject).map(sessionOf),
-    findBySid: (issuer, sid) => bySid.all(issuer, sid).map(sessionOf),
+    findBySubject: (issuer, subject) => allOf(bySubject.all(issuer, subject).map(({ id }) => id)),
+    findBySid: (issuer, sid) => allOf(bySid.all(issuer, sid).map(({ id }) => id)),
     list(portal, { after, limit }) {
       const from = parseCursor(after)
       const rows = listAfter.all(portal, from.createdMs, from.id, limit + 1)
