@@ -5,6 +5,7 @@
 import { sha256 } from '../../base/bytes.ts'
 import { GateError } from '../../base/errors.ts'
 import type { ProviderConfig } from '../../config/resolve/providers.ts'
+import type { Identity } from '../../identity/identity.ts'
 import { creationOptions } from '../../identity/passkeys/ceremony.ts'
 import { type FilePerson, passkeyAmr, userIdentity } from '../../identity/passwords/users.ts'
 import { type Accounts, groundOf } from '../../session/accounts/accounts.ts'
@@ -116,10 +117,14 @@ async function accept(
   made: Parameters<Passkeys['add']>[1],
 ): Promise<Response> {
   const { sessions, ports, audit } = tools
+  const before = await sessions.accounts.of(person)
+  const whose = signedInBy({ account: groundOf(person, before), amr: [] })
   let isTakeover = false
   const { account, passkey } = await sessions.passkeys.add(person, made, {
     stamp: invitation.stamp,
+    // As `changeAccount`: before and after. Where the store fails at that, the link is as good as it was.
     async mayAdd() {
+      await sessions.endOthers(whose, { keep: null, endsTokens: before.passkeys.length > 0 })
       if ((await sessions.invitations.use(text)) === null)
         throw new GateError('access.passkey', 'the invitation was used meanwhile')
     },
@@ -130,9 +135,7 @@ async function accept(
       return isTakeover || provider.takesPasswords ? { ...after, notices: [...after.notices, notice] } : after
     },
   })
-  const how = { account: groundOf(person, account), amr: passkeyAmr(passkey) }
-  const identity = userIdentity(provider, person.name, ports.now(), how)
-  if (identity === null) throw new GateError('access.passkey', 'the user left the file meanwhile')
+  const identity = signedInBy({ account: groundOf(person, account), amr: passkeyAmr(passkey) })
   await sessions.endOthers(identity, { keep: null, endsTokens: isTakeover })
   const facts = { ...askedFacts(ctx), user: identity.subject, name: person.name, provider: provider.name }
   await audit.keep('invitation.used', { ...facts, by: invitation.by || 'operator', passkey: passkey.name })
@@ -143,6 +146,12 @@ async function accept(
     isRemembered: false,
     browser: browserKey(ctx, 'login'),
   })
+
+  function signedInBy(how: Parameters<typeof userIdentity>[3]): Identity {
+    const identity = userIdentity(provider, person.name, ports.now(), how)
+    if (identity === null) throw new GateError('access.passkey', 'the user left the file meanwhile')
+    return identity
+  }
 }
 
 /** The page on which the passkey is created. `isWrong`: the one before was not good. */

@@ -1,4 +1,6 @@
+import { Database } from 'bun:sqlite'
 import { expect, test } from 'bun:test'
+import { join } from 'node:path'
 import type { BrowserLite, Page } from '../../kit/browser/browser-lite.ts'
 import { fakeClock } from '../../kit/clock.ts'
 import {
@@ -124,6 +126,23 @@ test('an invitation that is open ends with what its user changes: whoever has th
   expect((await enrol(other, accepted)).page.response.status).toBe(404)
   expect((await gate.browser().open(link)).response.status).toBe(404)
   expect(namesOf(await ada.open(account(gate)))).toHaveLength(1)
+})
+
+test('an invitation is as good as before where the store could not end what its user had', async () => {
+  await using gate = await startPasskeyGate()
+  const before = await signedIn(gate)
+  await before.open(`${gate.app}/`)
+  const { link } = await gate.invite('ada')
+  const ada = gate.browser()
+  const page = await ada.submit(await ada.open(link))
+  const database = new Database(join(gate.folder, 'sallyport.db'))
+  database.run("CREATE TRIGGER keep BEFORE DELETE ON sessions BEGIN SELECT RAISE(ABORT, 'not now'); END")
+  expect((await enrol(ada, page)).page.response.status).toBe(503)
+  database.run('DROP TRIGGER keep')
+  database.close()
+  expect((await accept(ada, link)).page.response.status).toBe(200)
+  expect(namesOf(await ada.open(account(gate)))).toEqual(['laptop'])
+  expect(await isIn(gate, before)).toBe(false)
 })
 
 test('a passkey that was shown confirms nothing for another cookie of the session, which was there before', async () => {
