@@ -29,7 +29,7 @@ const BOUNDS: Readonly<Record<string, string>> = {
 
 /** Made while the program runs: what they are made of, and what they read. */
 const MADE: Readonly<Record<string, string>> = {
-  'server/listen/inherited/poll.ts': 'a number; a file of the system',
+  'server/listen/inherited/descriptors.ts': 'a number; a file of the system',
   'config/text/locate.ts': 'a name of the file, escaped; the file',
   'cli/init/proxy-in-front.ts': 'names of our own; a text of our own',
   'cli/recipe/recipe.ts': 'names of our own; a text of our own',

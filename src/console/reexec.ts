@@ -1,7 +1,7 @@
 /** Starts this program anew with another environment, where Bun reads a setting only at its start. */
 
 import { ptr } from 'bun:ffi'
-import { LINUX, type Libc, libc } from '../base/system/libc.ts'
+import { LINUX, type Libc, libc } from '../base/libc.ts'
 import { handedDescriptors } from './inherited-sockets.ts'
 
 /** What lifts Bun's limit on simultaneous fetches. */

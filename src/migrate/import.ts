@@ -2,19 +2,32 @@
 
 import { writeFileSync } from 'node:fs'
 import { resolve } from 'node:path'
-import { showJson } from '../base/control-characters.ts'
+import { showJson, showUnseen } from '../base/control-characters.ts'
+import { renderDiagnostics } from '../config/render-diagnostics.ts'
 import { whyUnreadable } from '../config/text/substitute.ts'
 import { EXIT, parseArguments } from '../console/args.ts'
 import type { Io } from '../console/io.ts'
 import { whyUnwritten } from '../console/replace-file.ts'
 import { findProgram } from '../console/run-program.ts'
-import { REFUSED, seeNamed } from './caddy/adapt.ts'
-import { writeToml } from './draft.ts'
-import { createNotes } from './notes.ts'
-import type { OldText } from './oauth2-proxy/old-texts.ts'
-import { type Imported, isClosed, renderReport } from './report.ts'
-import { checkDraft } from './self-check.ts'
-import { findSource, KINDS, type OldSetUp, type Source } from './sources.ts'
+import { columns } from '../console/terminal.ts'
+import {
+  type Adapting,
+  adaptCaddyfile,
+  askRunning,
+  type CaddyJson,
+  isCaddyJson,
+  parseCaddyJson,
+  REFUSED,
+  seeNamed,
+} from './caddy/adapt.ts'
+import { convertCaddyJson } from './caddy/convert.ts'
+import { type BesideFile, CLOSING, type Draft, type Tools, writeToml } from './draft.ts'
+import { createNotes, type Note, type Outcome } from './notes.ts'
+import { convertOauth2Proxy } from './oauth2-proxy/convert.ts'
+import { readInputs, seeInput } from './oauth2-proxy/inputs.ts'
+import { type OldText, splitWords, Unreadable } from './oauth2-proxy/old-texts.ts'
+import { tellOther } from './others.ts'
+import { type Checked, checkDraft } from './self-check.ts'
 import { createBlanks } from './variables-to-set.ts'
 
 export const USAGE = {
@@ -143,4 +156,179 @@ function save(path: string, shownAs: string, text: string, mayReplace: boolean):
     if (code === 'EEXIST') return `${shownAs} exists already, and is left as it is; --force replaces it`
     return `${shownAs} ${whyUnwritten(shownAs, error)}`
   }
+}
+
+/** What can be imported. */
+const KINDS = ['oauth2-proxy', 'caddyfile', 'caddy'] as const
+type Kind = (typeof KINDS)[number]
+
+/** All that is imported at once. */
+interface OldSetUp {
+  readonly texts: readonly OldText[]
+  /** Flags of oauth2-proxy. */
+  readonly flags: readonly string[]
+  /** Null: seen from the texts. */
+  readonly kind: Kind | null
+  /** What the texts may name. */
+  readText(path: string): string
+  /** The Caddys of this machine that may be run; `command` is what --caddy says. */
+  readonly caddy: Pick<Adapting, 'cwd' | 'env' | 'installed'> & { readonly command: string | null }
+  /** A running Caddy that was named: where it is asked, and how it was written. */
+  readonly running: { readonly url: string; readonly shownAs: string } | null
+}
+
+/** Files that can be read, as what makes the new one; or why they cannot. */
+type Source =
+  | { readonly ok: true; readonly convert: (tools: Tools) => Draft }
+  | { readonly ok: false; readonly why: string; readonly isUsage?: boolean }
+
+/** Reads the syntax of the old files, as what they are said or seen to be. */
+async function findSource(setUp: OldSetUp, colour: boolean): Promise<Source> {
+  const { texts, flags, running } = setUp
+  // An operator who names a Caddy has a Caddyfile.
+  const isNamed = setUp.caddy.command !== null && !texts.some(one => isCaddyJson(one.text))
+  const kind = setUp.kind ?? (isNamed ? 'caddyfile' : null)
+  for (const one of kind === null ? texts : []) {
+    const why = await tellOther(one)
+    if (why !== null) return { ok: false, why, isUsage: true }
+    if (seeKind(one) === null) {
+      const why = `${one.shownAs} looks like neither a file of oauth2-proxy nor a Caddyfile nor Caddy's JSON; say which it is with --from`
+      return { ok: false, why }
+    }
+  }
+  const kinds = new Set(kind === null ? texts.map(seeKind) : [kind])
+  const [first, ...others] = texts
+  const isAlone = others.length === 0 && flags.length === 0
+  if (running !== null && first === undefined && isAlone) {
+    return fromCaddy(await askRunning(running.url, running.shownAs))
+  }
+  if (running === null && !kinds.has('caddyfile') && !kinds.has('caddy')) return readOauth2Proxy(setUp, colour)
+  if (running !== null || first === undefined || !isAlone) {
+    return {
+      ok: false,
+      why: "a Caddyfile or Caddy's JSON is imported by itself: what a Caddyfile imports is read along with it",
+    }
+  }
+  if (kinds.has('caddy')) return fromCaddy(parseCaddyJson(first.text, first.shownAs))
+  return readCaddyfile(first, setUp)
+}
+
+function seeKind(one: OldText): Kind | null {
+  if (isCaddyJson(one.text)) return 'caddy'
+  if (seeInput(one) !== null) return 'oauth2-proxy'
+  return /(?:^|\/)[^/]*Caddyfile[^/]*$/i.test(one.path) || /\{\s*(?:#.*)?$/m.test(one.text) ? 'caddyfile' : null
+}
+
+async function readOauth2Proxy({ texts, flags, readText }: OldSetUp, colour: boolean): Promise<Source> {
+  try {
+    const inputs = await readInputs(texts, flags, readText, colour)
+    return { ok: true, convert: tools => convertOauth2Proxy(inputs, tools) }
+  } catch (error) {
+    if (error instanceof Unreadable) return { ok: false, why: error.message }
+    throw error
+  }
+}
+
+async function readCaddyfile({ text, path, shownAs }: OldText, { caddy }: OldSetUp): Promise<Source> {
+  const command = caddy.command === null ? null : splitWords(caddy.command).map(word => word.text)
+  return fromCaddy(await adaptCaddyfile({ ...caddy, command, text, path, shownAs }))
+}
+
+/** What Caddy's own JSON says. */
+function fromCaddy(read: CaddyJson): Source {
+  if (!read.ok) return read
+  const convert = (tools: Tools) => {
+    for (const { option, line, say } of read.said) tools.notes.add('changed', option, line, say)
+    return { sections: convertCaddyJson(tools, read.json), beside: null }
+  }
+  return { ok: true, convert }
+}
+
+const TITLES: readonly (readonly [outcome: Outcome, title: string])[] = [
+  ['closed', 'Closed until you decide'],
+  ['people', 'People will notice'],
+  ['decide', 'To decide'],
+  ['changed', 'Changed'],
+  ['left', 'Not carried over'],
+]
+
+/** How wide the report is. Beyond that a terminal breaks lines where it likes. */
+const WIDTH = 100
+
+/** What is known once a file is imported. */
+interface Imported {
+  /** The imported file, as it was named. */
+  readonly from: string
+  /** The new file's text. */
+  readonly text: string
+  readonly notes: readonly Note[]
+  readonly checked: Checked
+  readonly beside: BesideFile | null
+}
+
+/**
+ * The report for people: what those behind the gate notice and what needs a decision comes first, each with its line of the imported
+ * file; what is carried over is one line, so that the report is shorter than the file.
+ */
+function renderReport(
+  { from, text, notes, checked, beside }: Imported,
+  { colour, isVerbose }: { readonly colour: boolean; readonly isVerbose: boolean },
+): string {
+  const strong = (title: string) => (colour ? `\x1b[1m${title}\x1b[0m` : title)
+  const block = (title: string, rows: readonly string[]) =>
+    rows.length === 0 ? [] : [`${strong(title)}\n${rows.map(row => `${hang(row)}\n`).join('')}`]
+  const { unset, missingFiles, mistakes } = checked
+  const table = columns(unset.map(({ name, meaning }) => [name, meaning]))
+  const blocks = [
+    ...TITLES.flatMap(([outcome, title]) => block(title, rowsOf(notes, outcome))),
+    ...(beside === null ? [] : [beside, beside.also]).map(
+      ({ title, changes }) => `${strong(title)}\n${changes.replace(/^/gm, '    ')}\n`,
+    ),
+    ...block('To set in the environment, or to write into routes.toml', table.split('\n').filter(Boolean)),
+    ...block('Files that have to be there', missingFiles),
+  ]
+  if (mistakes.length > 0) {
+    const shown = renderDiagnostics(mistakes, new Map([['routes.toml', text]]), { colour })
+    blocks.push(`${strong('To fix in routes.toml before it can be served')}\n\n${shown}`)
+  }
+  const kept = rowsOf(notes, 'kept')
+  if (isVerbose) blocks.push(...block('Carried over', kept))
+  const count = notes.filter(({ outcome }) => outcome === 'kept').length
+  const carried = isVerbose || count === 0 ? '' : `Carried over from ${from}: ${count} more; --verbose lists them.\n`
+  blocks.push(`${carried}${conclusion(checked, isClosed(notes), text.includes(CLOSING))}\n`)
+  return blocks.join('\n')
+}
+
+/** Whether something that was guarded is closed, as what guarded it is not carried over. */
+function isClosed(notes: readonly Note[]): boolean {
+  return notes.some(({ outcome }) => outcome === 'closed')
+}
+
+/** One row for each thing that is said, in the order of the file, with every option that it is said of. */
+function rowsOf(notes: readonly Note[], outcome: Outcome): readonly string[] {
+  const own = notes
+    .filter(note => note.outcome === outcome)
+    .toSorted((one, other) => (one.line ?? 0) - (other.line ?? 0))
+  return [...Map.groupBy(own, ({ say }) => say)].map(([say, said]) => {
+    const lines = [...new Set(said.flatMap(({ line, file }) => (line === null || file !== null ? [] : line)))]
+    const places = [
+      ...new Set(said.flatMap(({ line, file }) => (line === null || file === null ? [] : `${file}:${line}`))),
+    ]
+    const own = lines.length === 0 ? [] : [`line${lines.length === 1 ? '' : 's'} ${lines.join(', ')}`]
+    const where = [...own, ...places].map(place => `${place}  `).join('')
+    return `${where}${[...new Set(said.map(({ option }) => option))].join(', ')}: ${say}`
+  })
+}
+
+function conclusion({ mistakes, unset, missingFiles }: Checked, hasClosed: boolean, hasLine: boolean): string {
+  if (mistakes.length > 0) return 'The new file is not good yet: see above.'
+  const until = unset.length + missingFiles.length > 0 ? ' once the missing parts above exist' : ''
+  if (!hasClosed) return `The new file is good${until}.`
+  const way = hasLine ? 'until you remove the line for everyone from its deny' : 'until you write who may, or remove it'
+  return `The new file can be served${until}.\nWhat is closed above stays closed ${way}.`
+}
+
+/** A row of a block; text that does not fit continues below it, indented further. */
+function hang(row: string): string {
+  return `  ${Bun.wrapAnsi(showUnseen(row), WIDTH - 6).replaceAll('\n', '\n      ')}`
 }

@@ -1,12 +1,18 @@
 /** @jsxImportSource hono/jsx */
 
-/** The page for errors: what happened, what to do, and the reference for the log. */
+/** The page for errors, 404 at our own addresses among them: what happened, what to do, and the reference for the log. */
 
+import { CODES } from '../base/errors.ts'
 import type { PortalConfig } from '../config/resolve/portals.ts'
+import { prefersPage } from '../route/page-load.ts'
 import { pageAnswer } from './answer.ts'
+import { wordsFor } from './language.ts'
 import { type Act, Acts, Help, NarrowPage, Operators, Reference } from './layout/narrow-page.tsx'
 import { Picture } from './layout/pictures.tsx'
-import type { Words } from './words/words.ts'
+import { ownPath } from './paths.ts'
+import type { PortalRequest } from './portal-request.ts'
+import { problemResponse } from './problem.ts'
+import { sayError, type Words } from './words/words.ts'
 
 /** A failure as a page shows it. Every text may hold anything: it is escaped. */
 export interface ErrorView {
@@ -111,4 +117,32 @@ function actsOf({ words, actions = [] }: ErrorView, againS: number | null): read
   // The empty address is that of the page itself.
   const { address } = again ?? { address: '' }
   return [{ label: words.tryAgain, address, againS }, ...actions.filter(one => one !== again)]
+}
+
+/**
+ * 404 at one of Sallyport's own addresses: a page for users, in the words that `say` chooses, and problem details for
+ * programs.
+ */
+export function pageNotFound(
+  ctx: PortalRequest,
+  say: (words: Words) => Pick<ErrorView, 'title' | 'detail' | 'actions' | 'place'>,
+): Response {
+  const { status, say: said } = CODES['route.none']
+  if (!prefersPage(ctx.request)) return problemResponse(status, 'route.none', said, ctx.requestId)
+  const words = wordsFor(ctx.request)
+  return renderErrorPage({ words, portal: ctx.portal, status, reference: ctx.requestId, ...say(words) })
+}
+
+/** An address that may be shown: what else an address can spell is not for a page of this site to say. */
+const PLAIN_PATH = /^[\w./-]{1,60}$/
+
+/** The same where it is unknown what the user looked for: with the address, where that is plain, and never its query. */
+export function portalNotFound(ctx: PortalRequest): Response {
+  const { host, path } = ctx.target
+  return pageNotFound(ctx, words => ({
+    place: ctx.portal.title,
+    title: sayError(words, 'route.none'),
+    detail: words.nothingAt(PLAIN_PATH.test(path) ? host + path : null),
+    actions: [{ label: words.yourApplications, address: ownPath('') }],
+  }))
 }

@@ -1,7 +1,7 @@
 /** The bodies that are under way in this process, and the memory that they may take. */
 
+import { openConnections } from '../base/connections.ts'
 import { errorFacts, type GateError } from '../base/errors.ts'
-import { openConnections } from '../base/system/connections.ts'
 import type { Config } from '../config/resolve/config.ts'
 import { createWholeBodies } from '../proxy/body/buffered-bodies.ts'
 import { createEventStreams } from '../proxy/body/event-streams.ts'

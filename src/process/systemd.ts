@@ -2,8 +2,8 @@
 
 import { ptr } from 'bun:ffi'
 import { basename } from 'node:path'
+import { LINUX, libc } from '../base/libc.ts'
 import type { Log } from '../base/ports.ts'
-import { LINUX, libc } from '../base/system/libc.ts'
 import type { Io } from '../console/io.ts'
 
 /** The service manager that started this process and wants notifications: systemd, with `Type=notify`. */

@@ -1,4 +1,7 @@
-/** The messages between the supervisor and its workers. */
+/** The messages between the supervisor and its workers, and the texts of the files in use, with which a worker starts. */
+
+import { basename, dirname } from 'node:path'
+import type { Sources } from '../config/text/substitute.ts'
 
 /** What the supervisor may ask a worker: a method of its AdminSources, or what only this worker knows (`view`). */
 export type Question = 'unready' | 'config' | 'metrics' | 'status' | 'view'
@@ -80,4 +83,36 @@ export function parseReport(raw: unknown): Report | null {
 
 function isQuestion(raw: unknown): raw is Question {
   return raw === 'unready' || raw === 'config' || raw === 'metrics' || raw === 'status' || raw === 'view'
+}
+
+/** A file and each that it includes, by their absolute paths, as one line for another process. */
+export function writeTexts(texts: ReadonlyMap<string, string>): string {
+  return JSON.stringify([...texts])
+}
+
+/** The files that `writeTexts` wrote; none for nothing. Throws TypeError for anything else. */
+export function parseTexts(text: string): ReadonlyMap<string, string> {
+  const raw: unknown = text === '' ? [] : JSON.parse(text)
+  if (!Array.isArray(raw) || !raw.every(isEntry)) throw new TypeError('these are not the files in use')
+  return new Map(raw)
+}
+
+function isEntry(raw: unknown): raw is [string, string] {
+  return Array.isArray(raw) && raw.length === 2 && raw.every(part => typeof part === 'string')
+}
+
+/** Files as they are on disk, but for some that are as they were: in their folders there is nothing else to include. */
+export function withTexts<S extends Pick<Sources, 'readText' | 'listFolder'>>(
+  sources: S,
+  texts: ReadonlyMap<string, string>,
+  isMeant: () => boolean,
+): S {
+  return {
+    ...sources,
+    readText: path => (isMeant() ? (texts.get(path) ?? sources.readText(path)) : sources.readText(path)),
+    listFolder: path =>
+      isMeant()
+        ? [...texts.keys()].filter(one => dirname(one) === path).map(one => basename(one))
+        : (sources.listFolder?.(path) ?? []),
+  }
 }

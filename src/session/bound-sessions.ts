@@ -5,8 +5,15 @@ import type { MaybePromise } from '../base/maybe-promise.ts'
 import { neighbourhoodOf } from '../base/net.ts'
 import type { Ports } from '../base/ports.ts'
 import { ownerIdOf } from './credentials/owners.ts'
-import { type Binding, proofCookieName, renderBinding, writeProof } from './device-binding.ts'
-import { readProof, thumbprintOf, verifyProof } from './device-proof.ts'
+import {
+  type Binding,
+  proofCookieName,
+  readProof,
+  renderBinding,
+  thumbprintOf,
+  verifyProof,
+  writeProof,
+} from './device-binding.ts'
 import type { SessionMemory } from './memory.ts'
 import { guarded } from './rows.ts'
 import type { Sealer } from './seal.ts'

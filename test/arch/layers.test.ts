@@ -143,7 +143,6 @@ const RANKS: readonly (readonly Room[])[] = [
       knows: ['base', 'config', 'console', 'identity', 'policy', 'proxy', 'route', 'server'],
       floors: [
         { parts: ['caddy', 'oauth2-proxy'], ban: CONVERTS, knows: CONVERTER_KNOWS },
-        { parts: ['others'], ban: CONVERTS, knows: CONVERTER_KNOWS },
         { parts: ['rehearse'], ban: 'what an old log comes to is the same, whoever wrote the new file' },
       ],
     },

@@ -29,7 +29,7 @@ test('what is loaded at once, later, or never is told apart', () => {
 
 test('a process that is to become another first has loaded next to nothing: all of it would be loaded twice', () => {
   expect([...loadedWith('main.ts')].sort()).toEqual([
-    'base/system/libc.ts',
+    'base/libc.ts',
     'bun:ffi',
     'cli/serve-arguments.ts',
     'console/inherited-sockets.ts',

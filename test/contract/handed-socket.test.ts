@@ -1,6 +1,6 @@
 import { expect, test } from 'bun:test'
 import { createServer } from 'node:net'
-import { libc } from '../../src/base/system/libc.ts'
+import { libc } from '../../src/base/libc.ts'
 import { addressOfSocket, listeningDescriptors } from '../../src/server/listen/inherited/descriptors.ts'
 
 test('Bun.serve takes no socket that is open already: when this fails, serveAt has no purpose any more', async () => {

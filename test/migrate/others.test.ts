@@ -3,7 +3,7 @@ import { existsSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { checkConfig } from '../../src/config/check.ts'
 import { runImport } from '../../src/migrate/import.ts'
-import { seeOther } from '../../src/migrate/others/others.ts'
+import { seeOther } from '../../src/migrate/others.ts'
 import { temporaryFolder } from '../kit/folder.ts'
 import { runIn } from '../kit/io.ts'
 

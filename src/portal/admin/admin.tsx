@@ -23,7 +23,14 @@ import { ownPath } from '../paths.ts'
 import { type PortalRequest, readQuery } from '../portal-request.ts'
 import { leadToPortal } from '../sign-in/redirect-to-portal.ts'
 import type { Words } from '../words/words.ts'
-import type { DenialView, Overview, RouteView } from './overview.ts'
+import {
+  ACTIVE_MINUTES,
+  countSessions,
+  type DenialView,
+  type Overview,
+  type RouteView,
+  type SessionCounts,
+} from './overview.ts'
 import {
   isDown,
   needsAttention,
@@ -33,7 +40,6 @@ import {
   readRoutesAsked,
   routeAddress,
 } from './routes-table.tsx'
-import { ACTIVE_MINUTES, countSessions, type SessionCounts } from './session-counts.ts'
 
 export interface AdminTools extends FormTools {
   readonly ports: Pick<Ports, 'now'>

@@ -1,8 +1,10 @@
-/** What the page `admin` shows, as types. */
+/** What the page `admin` shows, as types; how many people are signed in. */
 
+import type { PortalConfig } from '../../config/resolve/portals.ts'
 import type { ProviderState } from '../../identity/provider.ts'
 import type { Reason } from '../../policy/reasons.ts'
-import type { Session } from '../../session/session.ts'
+import { isBound } from '../../session/bound-sessions.ts'
+import type { Session, SessionEntry, Sessions } from '../../session/session.ts'
 import type { Application } from '../portal-request.ts'
 
 /**
@@ -133,4 +135,44 @@ export interface RequestExplained {
   readonly needs: string | null
   readonly groups: string | null
   readonly unverified_email: { readonly says: string; readonly hint: string } | null
+}
+
+export interface SessionCounts {
+  readonly sessions: number
+  /** How many people these are of, and how many were used within `ACTIVE_MINUTES`; null where there are too many to look at each. */
+  readonly people: number | null
+  readonly active: number | null
+  /** How many of `looked`, the newest, are bound to a device; null where the portal binds none. */
+  readonly bound: number | null
+  readonly looked: number
+  /** The latest sign-ins, newest first. */
+  readonly latest: readonly SessionEntry[]
+}
+
+export const ACTIVE_MINUTES = 15
+const ACTIVE_MS = ACTIVE_MINUTES * 60_000
+
+/** So many are read for the page, however many there are. */
+const READ = 100
+const SHOWN = 5
+
+/** Counts the live sessions of a portal. Throws `session.store`. */
+export async function countSessions(
+  sessions: Pick<Sessions, 'list' | 'countAt'>,
+  { name: portal, bindSessions }: Pick<PortalConfig, 'name' | 'bindSessions'>,
+  nowMs: number,
+): Promise<SessionCounts> {
+  const { entries, next } = await sessions.list(portal, { after: null, limit: READ })
+  const known = {
+    bound: bindSessions === null ? null : entries.filter(({ session }) => isBound(session)).length,
+    looked: entries.length,
+    latest: entries.slice(0, SHOWN),
+  }
+  if (next !== null) return { sessions: await sessions.countAt(portal), people: null, active: null, ...known }
+  return {
+    sessions: entries.length,
+    people: new Set(entries.map(({ session: { identity } }) => `${identity.issuer} ${identity.subject}`)).size,
+    active: entries.filter(({ lastSeenMs }) => lastSeenMs > nowMs - ACTIVE_MS).length,
+    ...known,
+  }
 }

@@ -1,7 +1,7 @@
 /** Metadata for MCP clients: of a protected resource (RFC 9728), and of this authorization server (RFC 8414). */
 
 import { openAnswer } from '../answer.ts'
-import { portalNotFound } from '../not-found.ts'
+import { portalNotFound } from '../error-page.tsx'
 import { ownPath, portalOrigin } from '../paths.ts'
 import type { PortalRequest } from '../portal-request.ts'
 

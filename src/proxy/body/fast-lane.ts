@@ -1,7 +1,7 @@
 /** Bodies that Bun copies by itself: watched through the kernel alone, since no byte of them passes here. */
 
 import { Tally } from '../../base/byte-counts.ts'
-import type { ConnectionEnds, ConnectionState, Connections } from '../../base/system/connections.ts'
+import type { ConnectionEnds, ConnectionState, Connections } from '../../base/connections.ts'
 import type { Deadlines, Waiting } from '../lifetime/deadlines.ts'
 import { createRoster, NOWHERE, type Roster } from '../lifetime/roster.ts'
 import type { Readable } from './non-readers.ts'

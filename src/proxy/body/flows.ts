@@ -1,8 +1,8 @@
 /** All bodies under way: who holds how much memory, who stalls, and which are cut when memory is short. */
 
 import { amountOf, Tally } from '../../base/byte-counts.ts'
-import { createLoopShare } from '../../base/loop-share.ts'
-import type { ConnectionEnds, Connections } from '../../base/system/connections.ts'
+import type { ConnectionEnds, Connections } from '../../base/connections.ts'
+import { createLoopShare } from '../../base/event-loop.ts'
 import type { Deadlines } from '../lifetime/deadlines.ts'
 import { createRoster, NOWHERE, type Roster } from '../lifetime/roster.ts'
 import { createFastLane, type LaneEntry, type UnseenBody } from './fast-lane.ts'

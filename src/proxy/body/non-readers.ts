@@ -3,8 +3,8 @@
  * short.
  */
 
+import type { ConnectionEnds, ConnectionState, Connections } from '../../base/connections.ts'
 import { nextTurn } from '../../base/event-loop.ts'
-import type { ConnectionEnds, ConnectionState, Connections } from '../../base/system/connections.ts'
 import type { Deadlines, Waiting } from '../lifetime/deadlines.ts'
 import { NOWHERE } from '../lifetime/roster.ts'
 

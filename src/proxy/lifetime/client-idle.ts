@@ -1,7 +1,7 @@
 /** How long a client's connection may be idle, and what is known of it. */
 
 import { parseLength } from '../../base/byte-counts.ts'
-import type { ConnectionEnds } from '../../base/system/connections.ts'
+import type { ConnectionEnds } from '../../base/connections.ts'
 import type { Deadlines, Waiting } from './deadlines.ts'
 import { NOWHERE } from './roster.ts'
 

@@ -1,6 +1,6 @@
 /** Takes turns among WebSockets, so that one client's messages do not hold up the others. */
 
-import { turnNow } from '../../base/loop-share.ts'
+import { turnNow } from '../../base/event-loop.ts'
 
 /**
  * How many messages one client has taken in a turn of the event loop, and how many of those that had to wait go on in one, of all

@@ -1,7 +1,7 @@
 /** The upstream's side of a WebSocket: frames in and out, pings, and the end. */
 
 import { toGateError } from '../../base/errors.ts'
-import { atEndOfTurn, turnNow } from '../../base/loop-share.ts'
+import { atEndOfTurn, turnNow } from '../../base/event-loop.ts'
 import { TOO_BIG } from './close-codes.ts'
 import type { FrameEncoder } from './encoder.ts'
 import { encodeClose, type FrameFault, FrameReader, isOneFrame, OPCODE, type Opcode } from './frames.ts'

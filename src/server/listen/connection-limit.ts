@@ -1,9 +1,9 @@
 /** Closes connections of clients that have too many. */
 
 import { ptr } from 'bun:ffi'
+import { descriptorsOf } from '../../base/connections.ts'
+import { LINUX, type Libc, libc } from '../../base/libc.ts'
 import { canonicalAddress, networkOf } from '../../base/net.ts'
-import { LINUX, type Libc, libc } from '../../base/system/libc.ts'
-import { descriptorsOf } from '../../base/system/open-descriptors.ts'
 import { addressOfSocket, endsOf } from './inherited/descriptors.ts'
 
 /** A client that had more connections than it may, and how many of them were closed. */

@@ -1,10 +1,9 @@
 /** Pauses accepting connections while no descriptors are free. */
 
 import { ptr } from 'bun:ffi'
-import { LINUX, type Libc, libc } from '../../base/system/libc.ts'
-import { descriptorsOf } from '../../base/system/open-descriptors.ts'
-import { addressOfSocket } from './inherited/descriptors.ts'
-import { type Poll, pollOf } from './inherited/poll.ts'
+import { descriptorsOf } from '../../base/connections.ts'
+import { LINUX, type Libc, libc } from '../../base/libc.ts'
+import { addressOfSocket, type Poll, pollOf } from './inherited/descriptors.ts'
 
 /**
  * Leaves new connections to the ports of this process in the system's queue, except those to one port, until its

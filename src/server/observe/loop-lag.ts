@@ -1,7 +1,6 @@
 /** Measures how late the event loop is. */
 
-import { Histogram, histogramFamily } from './histogram.ts'
-import type { Family } from './metric-family.ts'
+import { type Family, Histogram, histogramFamily } from './metric-family.ts'
 
 /** How late timers are in this process. */
 export interface LoopLag {

@@ -2,9 +2,8 @@
 
 import { GateError } from '../../base/errors.ts'
 import type { ProviderClient, ProviderPool, RefreshResult } from '../../identity/provider.ts'
-import { Histogram, histogramFamily } from './histogram.ts'
 import { Named } from './label-limit.ts'
-import { type Family, type Sample, simpleFamily } from './metric-family.ts'
+import { type Family, Histogram, histogramFamily, type Sample, simpleFamily } from './metric-family.ts'
 
 /** What providers are asked, and what comes of it. */
 export interface ProviderMeter {

@@ -1,8 +1,7 @@
 /** Metrics of the session store. */
 
 import type { StoreCall, StoreWatch } from '../../session/measured-store.ts'
-import { Histogram, histogramFamily } from './histogram.ts'
-import { type Family, simpleFamily } from './metric-family.ts'
+import { type Family, Histogram, histogramFamily, simpleFamily } from './metric-family.ts'
 
 /** What the session store takes, and how often it fails. */
 export interface StoreMeter extends StoreWatch {

@@ -2,9 +2,8 @@
 
 import { Tally } from '../../base/byte-counts.ts'
 import type { ForwardMeter } from '../../proxy/forwarded.ts'
-import { Histogram, histogramFamily } from './histogram.ts'
 import { Named } from './label-limit.ts'
-import { type Family, type Sample, simpleFamily } from './metric-family.ts'
+import { type Family, Histogram, histogramFamily, type Sample, simpleFamily } from './metric-family.ts'
 
 /** What is counted of each request, by its route. Each call costs some 50 ns. */
 export interface Traffic extends ForwardMeter {

@@ -2,7 +2,7 @@
 
 import type { AuditRow, AuditStore } from '../../audit/store.ts'
 import type { RedisPartition } from './partitions.ts'
-import { CLOCK, script } from './scripts/script.ts'
+import { CLOCK, script } from './script.ts'
 
 const STREAMS = { others: 'audit', frequent: 'audit-frequent' } as const
 

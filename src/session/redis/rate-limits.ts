@@ -3,7 +3,7 @@
 import type { Spent } from '../../base/token-bucket.ts'
 import type { RateLimitStore } from '../store.ts'
 import type { RedisPartition } from './partitions.ts'
-import { CLOCK, script } from './scripts/script.ts'
+import { CLOCK, script } from './script.ts'
 
 /** The rate-limit buckets on a server, by its clock, since those of several machines differ. */
 export function rateLimitsOver({ run }: RedisPartition): RateLimitStore {

@@ -3,7 +3,7 @@
 import type { Ports } from '../../base/ports.ts'
 import type { Standing, StoredAccount } from '../records.ts'
 import type { RedisLink } from './connection.ts'
-import { DROP, script } from './scripts/script.ts'
+import { DROP, script } from './script.ts'
 
 /** How long endings are remembered, and changes are kept for other nodes. */
 export const CHANGES_KEPT_MS = 60 * 60 * 1000

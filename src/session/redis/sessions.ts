@@ -13,7 +13,7 @@ import {
 import { BATCH, serverMs } from './connection.ts'
 import { grouped, inEach, type RedisPartition, type RedisPartitions } from './partitions.ts'
 import type { Endings } from './repeat-after-failover.ts'
-import * as scripts from './scripts/sessions.ts'
+import * as scripts from './session-scripts.ts'
 
 /** What PTTL says of a key that is not there. */
 const GONE = -2

@@ -1,5 +1,5 @@
 import { exportJWK, generateKeyPair } from 'jose'
-import { readProof, verifyProof } from '../../../src/session/device-proof.ts'
+import { readProof, verifyProof } from '../../../src/session/device-binding.ts'
 import { makeDevice } from '../../kit/device.ts'
 import { hold, type Subject, textOf } from '../subject.ts'
 

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'bun:test'
-import type { ConnectionState } from '../../../src/base/system/connections.ts'
+import type { ConnectionState } from '../../../src/base/connections.ts'
 import { createFastLane, type UnseenBody } from '../../../src/proxy/body/fast-lane.ts'
 import type { Waiting } from '../../../src/proxy/lifetime/deadlines.ts'
 import { NOWHERE } from '../../../src/proxy/lifetime/roster.ts'

@@ -1,5 +1,5 @@
 import { expect, test } from 'bun:test'
-import type { Connections } from '../../../src/base/system/connections.ts'
+import type { Connections } from '../../../src/base/connections.ts'
 import { createFlows, type FlowOwner, type FlowsTools, type UnseenOwner } from '../../../src/proxy/body/flows.ts'
 import { openDeadlines } from '../../../src/proxy/lifetime/deadlines.ts'
 

@@ -1,6 +1,6 @@
 import { expect, test } from 'bun:test'
-import { createLoopShare } from '../../../src/base/loop-share.ts'
-import type { ConnectionState } from '../../../src/base/system/connections.ts'
+import type { ConnectionState } from '../../../src/base/connections.ts'
+import { createLoopShare } from '../../../src/base/event-loop.ts'
 import { createKnownLengths } from '../../../src/proxy/body/known-lengths.ts'
 import { createLongTurns } from '../../../src/proxy/body/long-turns.ts'
 import { createNonReaders, type Readable } from '../../../src/proxy/body/non-readers.ts'

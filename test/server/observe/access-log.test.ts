@@ -1,8 +1,13 @@
 import { describe, expect, test } from 'bun:test'
 import { timeOfDay } from '../../../src/base/log.ts'
 import { readCombined, readOwn } from '../../../src/migrate/rehearse/formats.ts'
-import { type AccessStyle, openAccessLog } from '../../../src/server/observe/access-log.ts'
-import { type AccessRecord, agentOf, refererOf } from '../../../src/server/observe/access-record.ts'
+import {
+  type AccessRecord,
+  type AccessStyle,
+  agentOf,
+  openAccessLog,
+  refererOf,
+} from '../../../src/server/observe/access-log.ts'
 
 const RECORD: AccessRecord = {
   atMs: Date.UTC(2026, 0, 2, 3, 4, 5, 6),

@@ -1,6 +1,5 @@
 import { describe, expect, test } from 'bun:test'
-import { Histogram, histogramFamily } from '../../../src/server/observe/histogram.ts'
-import { seriesName, simpleFamily } from '../../../src/server/observe/metric-family.ts'
+import { Histogram, histogramFamily, seriesName, simpleFamily } from '../../../src/server/observe/metric-family.ts'
 import {
   formatFor,
   keepCounts,

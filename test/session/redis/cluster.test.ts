@@ -4,7 +4,7 @@ import { clusterPrefixes, openCluster } from '../../../src/session/redis/cluster
 import type { NodeAddress } from '../../../src/session/redis/cluster-nodes.ts'
 import type { RedisLink } from '../../../src/session/redis/connection.ts'
 import { isTogether } from '../../../src/session/redis/partitions.ts'
-import { script } from '../../../src/session/redis/scripts/script.ts'
+import { script } from '../../../src/session/redis/script.ts'
 import { eventually } from '../../kit/gate.ts'
 
 const LAST_SLOT = 16_383

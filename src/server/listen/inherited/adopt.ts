@@ -1,11 +1,10 @@
 /** Lets Bun serve on a listening socket that another process opened. */
 
 import { ptr } from 'bun:ffi'
+import { descriptorsOf } from '../../../base/connections.ts'
 import { GateError } from '../../../base/errors.ts'
-import { LINUX, libc } from '../../../base/system/libc.ts'
-import { descriptorsOf } from '../../../base/system/open-descriptors.ts'
-import { isListening } from './descriptors.ts'
-import { pollOf } from './poll.ts'
+import { LINUX, libc } from '../../../base/libc.ts'
+import { isListening, pollOf } from './descriptors.ts'
 
 /**
  * A `Bun.serve` that listens on an existing socket, which stays open for other processes that have it.

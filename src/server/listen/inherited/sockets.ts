@@ -1,8 +1,8 @@
 /** The listening sockets that this process inherited: who takes which. */
 
+import { descriptorsOf } from '../../../base/connections.ts'
+import { LINUX, libc } from '../../../base/libc.ts'
 import { canonicalAddress, isLoopbackHost } from '../../../base/net.ts'
-import { LINUX, libc } from '../../../base/system/libc.ts'
-import { descriptorsOf } from '../../../base/system/open-descriptors.ts'
 import { addressText, type ListenAddress } from '../../../config/values/listen.ts'
 import { addressOfSocket } from './descriptors.ts'
 

@@ -5,7 +5,7 @@ import { inTime } from '../../../base/maybe-promise.ts'
 import type { Ports } from '../../../base/ports.ts'
 import { tickWhileBusy } from '../../../base/while-busy.ts'
 import type { TelemetryConfig } from '../../../config/keys/telemetry.ts'
-import type { Span } from './span.ts'
+import type { Span } from './otlp.ts'
 
 /** Sends spans to a receiver. Pairs with `close`, which sends the rest within a time limit. */
 export interface Exporter {

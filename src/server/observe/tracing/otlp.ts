@@ -1,10 +1,9 @@
-/** Spans in protobuf, as OTLP has them. */
+/** A span, and how OTLP has it in protobuf. */
 
 import { SpanKind, SpanStatusCode, TraceFlags } from '@opentelemetry/api'
 import { ProtobufTraceSerializer } from '@opentelemetry/otlp-transformer'
 import { resourceFromAttributes } from '@opentelemetry/resources'
 import type { ReadableSpan } from '@opentelemetry/sdk-trace'
-import type { Kind, Span } from './span.ts'
 
 const KINDS: Readonly<Record<Kind, SpanKind>> = {
   server: SpanKind.SERVER,
@@ -57,4 +56,29 @@ export function encode(spans: readonly Span[], attributes: Readonly<Record<strin
 function hrTime(ms: number): [number, number] {
   const seconds = Math.floor(ms / 1000)
   return [seconds, Math.round((ms - seconds * 1000) * 1e6)]
+}
+
+/** A span and its attributes. */
+
+/** What is said of a span: names of OpenTelemetry's semantic conventions. No query, token or cookie. */
+export type Attributes = Readonly<Record<string, string | number | boolean>>
+
+/** Who acts: this gate for a client, this gate as a client, or this gate within itself. */
+export type Kind = 'server' | 'client' | 'internal'
+
+/** A span that is over. */
+export interface Span {
+  readonly name: string
+  readonly kind: Kind
+  readonly traceId: string
+  readonly spanId: string
+  /** Null where the trace begins. */
+  readonly parentId: string | null
+  /** Whether the parent is another program's. */
+  readonly isParentRemote: boolean
+  /** Milliseconds since the epoch, with their fractions. */
+  readonly startMs: number
+  readonly endMs: number
+  readonly attributes: Attributes
+  readonly isError: boolean
 }

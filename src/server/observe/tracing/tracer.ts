@@ -4,7 +4,7 @@ import { AsyncLocalStorage } from 'node:async_hooks'
 import type { MaybePromise } from '../../../base/maybe-promise.ts'
 import type { Ports } from '../../../base/ports.ts'
 import type { Exporter } from './exporter.ts'
-import type { Attributes, Kind, Span } from './span.ts'
+import type { Attributes, Kind, Span } from './otlp.ts'
 
 /** A span under way. */
 export interface OpenSpan {

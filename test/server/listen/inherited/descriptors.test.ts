@@ -1,6 +1,6 @@
 import { expect, test } from 'bun:test'
 import { join } from 'node:path'
-import { descriptorsOf } from '../../../../src/base/system/open-descriptors.ts'
+import { descriptorsOf } from '../../../../src/base/connections.ts'
 import { listeningDescriptors } from '../../../../src/server/listen/inherited/descriptors.ts'
 import { needs } from '../../../kit/needs.ts'
 import { untilTheEnd } from '../../../kit/opened.ts'

@@ -2,7 +2,7 @@ import { expect, test } from 'bun:test'
 import { askBy } from '../../../../src/base/http-client.ts'
 import { createLog } from '../../../../src/base/log.ts'
 import { createExporter } from '../../../../src/server/observe/tracing/exporter.ts'
-import type { Span } from '../../../../src/server/observe/tracing/span.ts'
+import type { Span } from '../../../../src/server/observe/tracing/otlp.ts'
 import { formatTraceparent, isAmong, parseTraceparent } from '../../../../src/server/observe/tracing/tracer.ts'
 import { eventually } from '../../../kit/gate.ts'
 

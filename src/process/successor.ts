@@ -1,12 +1,19 @@
-/** Starts the process that takes over, or takes over from a predecessor. */
+/** Starts the process that takes over, or takes over from a predecessor, with the sockets that it handed over. */
 
-import { errorFacts } from '../../base/errors.ts'
-import type { Log } from '../../base/ports.ts'
-import { libc } from '../../base/system/libc.ts'
-import { predecessorOf, successorEnvironment } from '../../console/inherited-sockets.ts'
-import type { Io } from '../../console/io.ts'
-import { nextCommand } from '../../console/process.ts'
-import { ownEnvironment } from '../../console/reexec.ts'
+import { errorFacts } from '../base/errors.ts'
+import { libc } from '../base/libc.ts'
+import type { Log } from '../base/ports.ts'
+import {
+  areKept,
+  handedDescriptors,
+  isSuccessor,
+  predecessorOf,
+  successorEnvironment,
+} from '../console/inherited-sockets.ts'
+import type { Io } from '../console/io.ts'
+import { nextCommand } from '../console/process.ts'
+import { ownEnvironment } from '../console/reexec.ts'
+import { createHanded, type InheritedSockets } from '../server/listen/inherited/sockets.ts'
 
 /** A process that listens on our sockets, and takes our place once it is released. */
 export interface Successor {
@@ -115,3 +122,17 @@ export async function outlivePredecessor(env: Io['env']): Promise<void> {
 }
 
 const LOOK_MS = 100
+
+/** The sockets that this process was started with. */
+export function openHanded(env: Io['env']): InheritedSockets {
+  return createHanded(handedDescriptors(env, process.pid), areKept(env, process.pid))
+}
+
+/** Says which sockets were handed over for nothing: who connects there is not answered. A successor may have a file that leaves some out. */
+export function tellUnasked(places: readonly string[], env: Io['env'], log: Log): void {
+  if (places.length === 0 || isSuccessor(env)) return
+  log.warn('Sockets were handed over that the file does not listen on', {
+    sockets: places,
+    hint: 'name them in listen of [server] or [tls], as admin or verify, or take them out of the .socket unit',
+  })
+}

@@ -1,6 +1,6 @@
 import { expect, test } from 'bun:test'
 import { GateError } from '../../../src/base/errors.ts'
-import { sayReady } from '../../../src/portal/compat/health.ts'
+import { sayReady } from '../../../src/portal/compat/old-addresses.ts'
 import { quietPorts } from '../../kit/clock.ts'
 
 test('a gate whose sessions cannot be read is not ready, and says so in the log alone', async () => {

@@ -1,8 +1,8 @@
 import { expect, test } from 'bun:test'
 import { join } from 'node:path'
-import { runToEnd } from '../../kit/programs/ended.ts'
+import { runToEnd } from '../kit/programs/ended.ts'
 
-const SERVICE = join(import.meta.dir, '../../../src/process/handover/follow-signals.ts')
+const SERVICE = join(import.meta.dir, '../../src/process/signals.ts')
 
 /** A service that cannot be handed on at first, as without descriptors, and is told to again. */
 const PROGRAM = `

@@ -1,10 +1,11 @@
-/** What the kernel knows of TCP connections: unsent bytes, closed windows, unread bytes (Linux). */
+/** The open descriptors of a process, and what the kernel knows of its TCP connections: unsent bytes, closed windows, unread bytes (Linux). */
 
 import { ptr } from 'bun:ffi'
+import { readdirSync, readlinkSync } from 'node:fs'
 import { readdir } from 'node:fs/promises'
-import { nextTurn } from '../event-loop.ts'
-import { canonicalAddress } from '../net.ts'
+import { nextTurn } from './event-loop.ts'
 import { LINUX, type Libc, libc } from './libc.ts'
+import { canonicalAddress } from './net.ts'
 
 /** Identifies a client's TCP connection to this process. */
 export interface ConnectionEnds {
@@ -145,4 +146,19 @@ function hostIn(address: Buffer): string | null {
   if (address.readUInt16LE(0) === LINUX.AF_INET) return canonicalAddress(address.subarray(4, 8).join('.'))
   const groups = Array.from({ length: 8 }, (_, index) => address.readUInt16BE(8 + index * 2).toString(16))
   return canonicalAddress(groups.join(':'))
+}
+
+/** The descriptors that a process has open of one kind (`socket:`, `anon_inode:[eventpoll]`), each with what the system calls it. */
+export function descriptorsOf(kind: string, pid: number | 'self' = 'self'): ReadonlyMap<number, string> {
+  const folder = `/proc/${pid}/fd`
+  const found = new Map<number, string>()
+  for (const name of readdirSync(folder)) {
+    try {
+      const target = readlinkSync(`${folder}/${name}`)
+      if (target.startsWith(kind)) found.set(Number(name), target)
+    } catch {
+      // The one by which the folder was read is closed by now.
+    }
+  }
+  return found
 }

@@ -1,6 +1,6 @@
 import { expect, test } from 'bun:test'
 import { makeIdentity } from '../../../src/identity/identity.ts'
-import { countSessions } from '../../../src/portal/admin/session-counts.ts'
+import { countSessions } from '../../../src/portal/admin/overview.ts'
 import { parseBinding } from '../../../src/session/device-binding.ts'
 import type { SessionEntry } from '../../../src/session/session.ts'
 

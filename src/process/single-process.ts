@@ -1,18 +1,16 @@
 /** A server of one process: starts, follows signals, hands over, ends. */
 
-import type { CheckResult } from '../../config/check.ts'
-import { isSuccessor } from '../../console/inherited-sockets.ts'
-import type { Io } from '../../console/io.ts'
-import { openLogs } from '../../console/logs.ts'
-import { leaveWord } from '../../console/running-server.ts'
-import { showAddresses } from '../open-addresses.ts'
-import type { RunningServer } from '../serve-options.ts'
-import { boundExit } from '../signals.ts'
-import { reportStart, startHere } from '../start.ts'
-import { openManager, statusOf } from '../systemd.ts'
-import { followSignals } from './follow-signals.ts'
-import { openHanded, tellUnasked } from './inherited-sockets.ts'
-import { outlivePredecessor, takePlace } from './successor.ts'
+import type { CheckResult } from '../config/check.ts'
+import { isSuccessor } from '../console/inherited-sockets.ts'
+import type { Io } from '../console/io.ts'
+import { openLogs } from '../console/logs.ts'
+import { leaveWord } from '../console/running-server.ts'
+import { showAddresses } from './open-addresses.ts'
+import type { RunningServer } from './serve-options.ts'
+import { boundExit, followSignals } from './signals.ts'
+import { reportStart, startHere } from './start.ts'
+import { openHanded, outlivePredecessor, takePlace, tellUnasked } from './successor.ts'
+import { openManager, statusOf } from './systemd.ts'
 
 export interface AloneOptions {
   readonly configPath: string

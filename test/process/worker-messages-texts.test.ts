@@ -1,12 +1,13 @@
 import { expect, test } from 'bun:test'
 import { loadConfig } from '../../src/config/load.ts'
-import { parseTexts, withTexts, writeTexts } from '../../src/process/texts-in-use.ts'
+import { parseTexts, withTexts, writeTexts } from '../../src/process/worker-messages.ts'
 
 const route = (host: string) => `[[routes]]\nhost = "${host}"\nrespond = { body = "in" }\nallow = "public"\n`
 
 const gone = () => {
   throw Object.assign(new Error('gone'), { code: 'ENOENT' })
 }
+
 const DISK = {
   readText: (path: string) => (path.endsWith('a.toml') ? 'no TOML {' : gone()),
   readBytes: gone,

@@ -1,8 +1,8 @@
 /** Scripts (Lua) that Redis runs in one step, the keys that they use, and pieces that several share. */
 
 import { createHash } from 'node:crypto'
-import { EARLIER_SIDS } from '../../store.ts'
-import type { Script } from '../connection.ts'
+import { EARLIER_SIDS } from '../store.ts'
+import type { Script } from './connection.ts'
 
 /**
  * What the server does in one step, so that no other node sees half of it. Needs Redis 7 or Valkey. The keys of one step are
