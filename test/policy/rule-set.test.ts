@@ -2,7 +2,7 @@ import { describe, expect, test } from 'bun:test'
 import type { AccessRule } from '../../src/config/keys/rules.ts'
 import type { Identity } from '../../src/identity/identity.ts'
 import type { Facts } from '../../src/policy/condition.ts'
-import type { Reason } from '../../src/policy/reasons.ts'
+import { missingReasons, type Reason } from '../../src/policy/reasons.ts'
 import { ada, decide, type Given, NOON, policyOf, rule, verdict } from './given.ts'
 
 type Keys = Partial<AccessRule>
@@ -484,6 +484,14 @@ describe('who is turned away is told', () => {
   })
   test('no more than that a rule shuts them out', () =>
     expect(told({ allow: { kind: 'public' }, deny: [{ subjects: ['ada'] }] }).codes).toEqual(['rule.denied']))
+  test('and the log, what was missing: a rule that shuts out, where one of them holds', () => {
+    const logged = (deny: Keys) => {
+      const decision = decide({ allow: [{ roles: ['admin'] }], deny: [deny] })
+      return 'trials' in decision ? missingReasons(decision.trials) : null
+    }
+    expect(logged({ subjects: ['ada'] })).toContain('rule.denied')
+    expect(logged({ subjects: ['bob'] })).toEqual(['role.missing'])
+  })
   test('as nobody, what holds for everyone', () => {
     expect(told({ allow: [{ ...within, isAnonymous: true }], who: null }).codes).toEqual(['network.outside'])
     expect(told({ allow: [{ ...within, roles: ['user'] }], who: null }).codes).toEqual(['person.other'])

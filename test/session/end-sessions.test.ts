@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { GateError } from '../../src/base/errors.ts'
 import { plainUser } from '../../src/config/values/users-file.ts'
 import { makeIdentity } from '../../src/identity/identity.ts'
+import { createEndOthers, type EndOthersTools } from '../../src/session/accounts/end-others.ts'
 import { openSessions } from '../../src/session/open.ts'
 import { providerTrustOf } from '../../src/session/provider-trust.ts'
 import { createSealer } from '../../src/session/seal.ts'
@@ -131,4 +132,46 @@ test('what belonged to a name that left its file is ended once the store can be 
   await eventually(async () => (await store.findRecord('token', { id: ada })) === null, 'it is ended')
   expect(await store.findRecord('token', { id: bob })).not.toBeNull()
   await sessions.close()
+})
+
+test('what else a user of a file has ends, and nothing of another of the same name, id or provider', async () => {
+  const issued = (id: string, issuer: string, subject: string, userId?: string) => ({
+    session: {
+      id,
+      identity: { ...makeIdentity('family', issuer, subject, {}), ...(userId === undefined ? {} : { userId }) },
+    },
+    limits: {},
+    owner: {},
+  })
+  const all = [
+    issued('theirs', 'file', 'ada', '1'),
+    issued('of an earlier one of the name', 'file', 'ada', '2'),
+    issued('of the name without an id', 'file', 'ada'),
+    issued('of another', 'file', 'bob', '1'),
+    issued('of another file', 'elsewhere', 'ada', '1'),
+    { ...issued('of an operator', 'file', 'ada', '1'), owner: null },
+    { ...issued('a client', 'file', 'ada', '1'), limits: { resource: 'https://app.example' } },
+  ]
+  const ended: string[] = []
+  const endOthers = createEndOthers({
+    store: { findBySubject: () => [] },
+    tokens: { list: async () => all },
+    links: {
+      list: async () =>
+        all
+          .slice(0, 5)
+          .map(({ session }) => ({ session: { id: `link ${session.id}` }, grant: { maker: session.identity } })),
+    },
+    end: async (...ids: readonly string[]) => void ended.push(...ids),
+    endEverywhere: async () => 0,
+    files: () => [{ portal: 'home', issuer: 'file', names: new Set(), hasIds: true }],
+  } as unknown as EndOthersTools)
+  const whose = { issuer: 'file', subject: 'ada', userId: '1' }
+  expect(await endOthers(whose, { keep: null, endsTokens: true })).toEqual({
+    sessions: 0,
+    clients: 1,
+    tokens: 1,
+    links: 1,
+  })
+  expect(ended).toEqual(['a client', 'theirs', 'link theirs'])
 })

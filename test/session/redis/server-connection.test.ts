@@ -311,3 +311,14 @@ test('what was on its way when a connection broke is not sent again', async () =
     await store.close()
   }
 }, 60_000)
+
+test('a connection that is closed here is over at the server', async () => {
+  await using valkey = await startValkey()
+  const options = { login: { user: '', password: '' }, database: 0, tls: null, limitMs: 30_000 }
+  const line = await openLine({ host: '127.0.0.1', port: valkey.port }, options)
+  const id = String(await line.send('CLIENT', ['ID']))
+  const isThere = async () => (await valkey.ask(0, 'CLIENT', 'LIST', 'ID', id)) !== ''
+  expect(await isThere()).toBe(true)
+  line.close()
+  await eventually(async () => !(await isThere()), 'the server has let it go')
+})

@@ -187,6 +187,17 @@ test('whoever hears of one that was written reads that one, and a list reads not
   await Promise.all([one.sessions.close(), other.sessions.close()])
 })
 
+test('a list is in the order in which its users were made, those of one moment by their ids', () => {
+  const scimDirectory = createScimDirectory()
+  scimDirectory.configure([DIRECTORY])
+  const keep = (id: string, createdAtMs: number): Kept => ({ value: { ...userOf(true), id, createdAtMs }, text: id })
+  const ids = () => scimDirectory.all(DIRECTORY).map(({ id }) => id)
+  scimDirectory.learn(DIRECTORY, [keep('c', 2), keep('b', 2), keep('d', 1)])
+  expect(ids()).toEqual(['d', 'b', 'c'])
+  scimDirectory.note(DIRECTORY, 'a', keep('a', 2))
+  expect(ids()).toEqual(['d', 'a', 'b', 'c'])
+})
+
 test('what is worked out of one change is what all of the directory would say', () => {
   const names = new Map([
     ['A', 'a'],

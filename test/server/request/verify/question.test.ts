@@ -30,3 +30,11 @@ test('a verdict that lets pass makes no Request for what it is asked about, and 
     clone.mockRestore()
   }
 })
+
+test('the log names the field that an application may take for another', async () => {
+  await using asked = await startAsked('127.0.0.1', 'log_level = "debug"')
+  for (const name of ['x_token_subject', 'x-forwarded-user', 'content_length', 'script_name']) {
+    const answer = await send(asked.verifyPort, '/.sallyport/verify', forwarded('/open', [`${name}: root`]))
+    expect([answer.status, asked.told(`may read the field ${name} as`).length]).toEqual([400, 1])
+  }
+})
