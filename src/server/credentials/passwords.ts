@@ -87,10 +87,7 @@ export function createPasswords(tools: PasswordTools): Passwords {
     if (given === 'malformed') throw refusal('the credentials cannot be read')
     const id = digest(`${portal.name}\0${given.name}\0${given.password}`)
     const before = remembered.get(id)
-    if (before !== undefined) {
-      if (ports.now() < before.untilMs && stands(before, portal, changes)) return before.session
-      remembered.delete(id)
-    }
+    if (before !== undefined && ports.now() < before.untilMs && stands(before, portal, changes)) return before.session
     const running = underWay.get(id)
     if (running !== undefined) return running
     const flight = check(given, portal, client, id).finally(() => underWay.delete(id))

@@ -164,6 +164,7 @@ test('the host where people sign in is served by no wildcard above it, unless a 
   expect(await at('auth.localhost')).toEqual([404, false])
   expect(await at('AUTH.localhost.', '/x/y')).toEqual([404, false])
   expect(await at('auth.localhost', '/')).toEqual([401, false])
+  expect(await at('nothing.example', '/')).toEqual([404, false])
   expect(await at('auth.localhost', '/.sallyport/me')).toEqual([401, false])
   other.save(file(routeTo(upstream, 'auth.localhost', 'path = "/x"\nallow = "public"')))
   await eventually(async () => (await at('auth.localhost'))[0] === 200, 'the route is in force')

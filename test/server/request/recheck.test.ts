@@ -155,7 +155,7 @@ test('a stream by a cookie from before its person signed in again ends by the ti
   recheck.close()
 })
 
-test('a page that only listens has its session looked at four times a minute', async () => {
+test('a page that only listens has its session looked at four times a minute, and at every reload', async () => {
   jest.useFakeTimers()
   try {
     const { ports, initial, owned } = compiled(fakeClock())
@@ -176,12 +176,18 @@ test('a page that only listens has its session looked at four times a minute', a
       endWhere: () => undefined,
     })
     tellBusy()
+    // One look at a time: the next begins once this one is over.
+    const isOver = async () => {
+      for (let turn = 0; turn < 20; turn++) await Promise.resolve()
+    }
     for (let quarter = 1; quarter <= 4; quarter++) {
       jest.advanceTimersByTime(15_000)
-      // One look at a time: the next begins once this one is over.
-      for (let turn = 0; turn < 20; turn++) await Promise.resolve()
+      await isOver()
       expect(looked).toEqual(Array.from({ length: quarter }, () => 'link-of-ada'))
     }
+    recheck.takeOver(initial)
+    await isOver()
+    expect(looked).toHaveLength(5)
     recheck.close()
     expect(jest.getTimerCount()).toBe(0)
   } finally {

@@ -54,6 +54,8 @@ test('once all is forgotten there is as much room as at first', () => {
   expect([cache.get('one'), cache.ofId('another')]).toEqual([undefined, undefined])
   add()
   expect([cache.get('one')?.session.id, cache.get('two')?.session.id]).toEqual(['another', 'another'])
+  cache.add('three', held('another'))
+  expect(cache.get('one')).toBeUndefined()
 })
 
 test('one that is read while it is revoked does not stay', async () => {
