@@ -2,6 +2,7 @@ import { describe, expect, test } from 'bun:test'
 import type { AccessRule } from '../../src/config/keys/rules.ts'
 import type { Identity } from '../../src/identity/identity.ts'
 import type { Facts } from '../../src/policy/condition.ts'
+import { describeRule } from '../../src/policy/describe.ts'
 import { missingReasons, type Reason } from '../../src/policy/reasons.ts'
 import { ada, decide, type Given, NOON, policyOf, rule, verdict } from './given.ts'
 
@@ -550,4 +551,70 @@ describe('a program in its own name', () => {
     }
     expect(asks({ allow: [{ methods: ['GET'], isAnonymous: true }] })).toBe('allow')
   })
+})
+
+test('a rule is said in one line, each of its keys', () => {
+  const all: Keys = {
+    roles: ['user', 'admin'],
+    providers: ['id'],
+    subjects: ['s'],
+    users: ['u'],
+    emails: ['a@b.example'],
+    domains: ['b.example'],
+    groups: ['g'],
+    claims: new Map([['level', [1, 2]]]),
+    like: like('name', 'a*'),
+    requireEmail: true,
+    requireVerifiedEmail: true,
+    networks: ['10.0.0.0/8'],
+    methods: ['GET'],
+    paths: ['/x'],
+    pathRegexp: ['^/y'],
+    ignoresCase: true,
+    headers: bot,
+    query: debug,
+    ...office,
+    from: { ...season.from, text: '2026-01-01' },
+    until: { ...season.until, text: '2026-02-01' },
+    maxAgeMs: 600_000,
+    acr: ['high'],
+    amr: ['otp'],
+    all: [rule({ roles: ['one'] })],
+    any: [rule({ roles: ['two'] }), rule({ roles: ['three'] })],
+    not: rule({ roles: ['four'] }),
+    isAnonymous: true,
+    isForGuests: true,
+  }
+  expect(describeRule(rule(all)).split(', ')).toEqual([
+    'guests by a link',
+    'role user or admin',
+    'provider id',
+    'subject s',
+    'user u',
+    'e-mail a@b.example',
+    'domain b.example',
+    'group g',
+    'claim level 1 or 2',
+    'name like a*',
+    'an e-mail address that counts',
+    'a verified e-mail address',
+    'network 10.0.0.0/8',
+    'method GET',
+    'path /x',
+    'path by expression ^/y',
+    'in any letter case',
+    'header User-Agent like *bot or bot*b',
+    'query debug like *',
+    '08:00 to 18:00',
+    'Monday to Friday (Europe/Berlin)',
+    'from 2026-01-01',
+    'until 2026-02-01',
+    'signed in at most 10 min ago',
+    'acr high',
+    'amr otp',
+    'all of (role one)',
+    'any of (role two; role three)',
+    'not (role four)',
+    'signed in or not',
+  ])
 })

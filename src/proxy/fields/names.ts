@@ -82,7 +82,6 @@ export const FRAMING: readonly string[] = [
   'cookie',
   'upgrade',
   'te',
-  'content-type',
 ]
 
 /**

@@ -3,7 +3,7 @@
 import { expect, test } from 'bun:test'
 import { createChangeFeed } from '../../../src/session/redis/changes.ts'
 import type { RedisLink } from '../../../src/session/redis/connection.ts'
-import { createEndings } from '../../../src/session/redis/repeat-after-failover.ts'
+import { createEndings, type Endings } from '../../../src/session/redis/repeat-after-failover.ts'
 
 /** A stream with an update for each of these subjects, at 1-0, 2-0 and so on. */
 function serverWith(...subjects: readonly string[]): RedisLink['send'] {
@@ -33,4 +33,29 @@ test('a failover while changes are read has what was lost read again, and nothin
   const { updated, isIncomplete = false } = await feed.since(across)
   expect([isIncomplete, updated.filter(id => id.endsWith('bob')).length, told]).toEqual([false, 2, ['behind: 2, 1']])
   expect(await feed.since(replica)).toEqual({ removed: [], updated: [] })
+})
+
+test('what a server that takes no writes yet could not be told has ended is told it once it takes them, and not again', async () => {
+  let tries = 0
+  const told: number[] = []
+  const endings: Endings = {
+    ...createEndings({ now: () => 0 }),
+    async repeat() {
+      if (++tries < 3) throw new Error('READONLY You can’t write against a read only replica.')
+      return { number: 1, sinceMs: 0 }
+    },
+  }
+  const feed = createChangeFeed({ prefix: '', count: 1, has: () => true }, endings, {
+    onLost: () => undefined,
+    onBehind: ({ number }) => told.push(number),
+  })
+  const server = serverWith('ada')
+  await feed.greet(server)
+  await feed.greet(server)
+  for (let look = 0; look < 4; look++) {
+    await feed.since(server)
+    // It goes on beside the reading.
+    for (let turn = 0; turn < 20; turn++) await Promise.resolve()
+  }
+  expect([tries, told]).toEqual([3, [1]])
 })
