@@ -1,7 +1,9 @@
 import { describe, expect, test } from 'bun:test'
 import { join } from 'node:path'
 import { type Identity, makeIdentity } from '../../../src/identity/identity.ts'
+import { keepOwner } from '../../../src/session/credentials/owners.ts'
 import { type OpenSessions, openSessions } from '../../../src/session/open.ts'
+import type { StoredOwner } from '../../../src/session/records.ts'
 import type { Asked } from '../../../src/session/refresh.ts'
 import { createSealer } from '../../../src/session/seal.ts'
 import type { Session } from '../../../src/session/session.ts'
@@ -253,4 +255,21 @@ describe('a token that follows its owner', () => {
       await world.sessions.tokens.suspend(session)
       expect((await world.sessions.tokens.find(made.text))?.session.identity.roles).toEqual(['user'])
     }))
+})
+
+test('an owner is kept as long as the last of their tokens, whichever was made first', async () => {
+  const owner = { id: 'o', identity: 'first', standing: 'good', notedAtMs: 0, expiresAtMs: 2 } as const
+  let kept: StoredOwner | null = null
+  const store = {
+    changeRecord: (_: string, __: unknown, change: (before: StoredOwner | null) => StoredOwner | undefined) => {
+      kept = change(kept) ?? kept
+    },
+  } as unknown as Parameters<typeof keepOwner>[0]
+  const keep = async (expiresAtMs: number) => {
+    await keepOwner(store, { ...owner, identity: `until ${expiresAtMs}`, expiresAtMs })
+    return kept
+  }
+  expect(await keep(2)).toEqual({ ...owner, identity: 'until 2' })
+  expect(await keep(1)).toEqual({ ...owner, identity: 'until 2' })
+  expect(await keep(3)).toEqual({ ...owner, identity: 'until 2', expiresAtMs: 3 })
 })

@@ -61,6 +61,7 @@ function open(
   path: string,
   over: (store: SessionStore) => Partial<SessionStore> = () => ({}),
   ask: () => Promise<void> = async () => {},
+  watchMs = 20,
 ): Opened {
   const clock = fakeClock()
   const ports = quietPorts(clock)
@@ -74,7 +75,7 @@ function open(
       await ask()
       return { kind: 'renewed', identity: ADA, secrets: SECRETS }
     },
-    timers: { watchMs: 20, flushMs: 20, purgeMs: 20 },
+    timers: { watchMs, flushMs: 20, purgeMs: 20 },
   })
   return { clock, store, sessions }
 }
@@ -161,6 +162,16 @@ test('one that comes to a directory that cannot be read yet learns it once it ca
   expect((await refusal(start(one))).code).toBe('provider.inactive')
   isThere = true
   await eventually(() => one.sessions.directories.isBarred(ADA), 'it is read')
+  await Promise.all([one.sessions.close(), other.sessions.close()])
+})
+
+test('a list has what anybody has written by then, by a process that has heard of nothing since', async () => {
+  using folder = temporaryFolder()
+  const other = open(folder.path, undefined, undefined, 3_600_000)
+  const one = open(folder.path)
+  expect(await other.sessions.directories.list(DIRECTORY)).toEqual([])
+  await one.sessions.directories.replace(DIRECTORY, null, userOf(false))
+  expect(await other.sessions.directories.list(DIRECTORY)).toEqual([userOf(false)])
   await Promise.all([one.sessions.close(), other.sessions.close()])
 })
 
