@@ -4,7 +4,7 @@ import { GateError } from '../../src/base/errors.ts'
 import { makeIdentity } from '../../src/identity/identity.ts'
 import type { SessionLimits } from '../../src/session/lifetimes.ts'
 import { openSessions } from '../../src/session/open.ts'
-import { providerTrustOf } from '../../src/session/provider-trust.ts'
+import { filesWithLess, providerTrustOf } from '../../src/session/provider-trust.ts'
 import { createSealer } from '../../src/session/seal.ts'
 import { openSqliteStore } from '../../src/session/sqlite/store.ts'
 import { fakeClock, quietPorts } from '../kit/clock.ts'
@@ -129,4 +129,20 @@ test('a portal has the providers that it names, each with its issuer', () => {
   expect(by('home', 'a', 'https://b.example')).toBe(false)
   expect(by('none', 'a', 'https://a.example')).toBe(false)
   expect(by('home', '', '')).toBe(false)
+})
+
+test('a file says less where it has lost a name, or where its users have ids now, or have none any more', () => {
+  const file = (names: readonly string[], hasIds: boolean, portal = 'home') => ({
+    portal,
+    issuer: 'file',
+    names: new Set(names),
+    hasIds,
+  })
+  const before = [file(['ada', 'bob'], false)]
+  const isLess = (now: ReturnType<typeof file>) => filesWithLess(before, [now]).length === 1
+  expect(isLess(file(['ada', 'bob'], false))).toBe(false)
+  expect(isLess(file(['ada', 'bob', 'cy'], false))).toBe(false)
+  expect(isLess(file(['ada'], false))).toBe(true)
+  expect(isLess(file(['ada', 'bob'], true))).toBe(true)
+  expect(isLess(file(['ada', 'bob'], false, 'office'))).toBe(true)
 })

@@ -1,6 +1,7 @@
 import { expect, test } from 'bun:test'
 import { join } from 'node:path'
 import { GRANTED, type Identity, makeIdentity } from '../../../src/identity/identity.ts'
+import { parseDocument } from '../../../src/session/grants/document.ts'
 import type { SessionLimits } from '../../../src/session/lifetimes.ts'
 import { openSessions } from '../../../src/session/open.ts'
 import { providerTrustOf } from '../../../src/session/provider-trust.ts'
@@ -67,4 +68,12 @@ test('a sign-in goes by a role that another process has granted a moment ago', a
   expect(await here.count()).toBe(2)
   await here.close()
   await there.close()
+})
+
+test('what no version has written counts as nothing, and takes nothing else with it', () => {
+  const who = { provider: 'id', issuer: 'https://id.example', subject: 'ada' }
+  const decline = { who, role: 'friend', untilMs: 1 }
+  const odd = [null, 'x', 5, [], {}, { ...decline, who: null }, { ...decline, role: 1 }, { ...decline, untilMs: null }]
+  const text = JSON.stringify({ requests: odd, grants: odd, declines: [...odd, decline] })
+  expect(parseDocument(text)).toEqual({ requests: [], grants: [], declines: [decline] })
 })

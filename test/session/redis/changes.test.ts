@@ -59,3 +59,19 @@ test('what a server that takes no writes yet could not be told has ended is told
   }
   expect([tries, told]).toEqual([3, [1]])
 })
+
+test('where too many changes came for all to be remembered, a failover that has lost some has everything read again', async () => {
+  const told: string[] = []
+  // So many places share what may be remembered that nothing is left for this one.
+  const where = { prefix: '', count: Number.MAX_SAFE_INTEGER, has: () => true }
+  const feed = createChangeFeed(where, createEndings({ now: () => 0 }), {
+    onLost: () => told.push('lost'),
+    onBehind: (_again, heardMs, keptMs) => told.push(`behind: ${heardMs}, ${keptMs}`),
+  })
+  await feed.greet(serverWith('ada'))
+  expect((await feed.since(serverWith('ada', 'bob'))).updated).toEqual(['bob'])
+  const replica = serverWith('ada')
+  await feed.greet(replica)
+  expect(await feed.since(replica)).toMatchObject({ isIncomplete: true })
+  expect(told).toEqual(['behind: 2, 1'])
+})

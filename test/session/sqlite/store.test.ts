@@ -1,7 +1,8 @@
 import { Database } from 'bun:sqlite'
-import { describe, expect, test } from 'bun:test'
+import { describe, expect, spyOn, test } from 'bun:test'
 import { readdirSync, readFileSync, statSync, truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { backUpDatabase } from '../../../src/session/sqlite/backup.ts'
 import { openSqliteStore } from '../../../src/session/sqlite/store.ts'
 import { fakeClock, quietPorts } from '../../kit/clock.ts'
 import { temporaryFolder } from '../../kit/folder.ts'
@@ -194,3 +195,19 @@ test('kill -9 in the middle of writing loses nothing that was acknowledged, fift
     store.close()
   }
 }, 300_000)
+
+test('a file is waited for that another process puts in place: ten seconds at a start, and five for a backup', () => {
+  using folder = temporaryFolder()
+  const path = join(folder.path, 's.db')
+  const waits = (act: () => void) => {
+    const run = spyOn(Database.prototype, 'run')
+    try {
+      act()
+      return run.mock.calls.flatMap(([text]) => /^PRAGMA busy_timeout = (\d+)$/.exec(text)?.[1] ?? []).slice(0, 2)
+    } finally {
+      run.mockRestore()
+    }
+  }
+  expect(waits(() => void openSqliteStore(path, ports).close())).toEqual(['10000', '2000'])
+  expect(waits(() => backUpDatabase(path, join(folder.path, 'copy.db'), ports))).toEqual(['5000', '5000'])
+})
