@@ -4,6 +4,7 @@ import type { Identity } from '../../src/identity/identity.ts'
 import type { Facts } from '../../src/policy/condition.ts'
 import { describeRule } from '../../src/policy/describe.ts'
 import { missingReasons, type Reason } from '../../src/policy/reasons.ts'
+import { looksAtAge } from '../../src/policy/sign-in-conditions.ts'
 import { ada, decide, type Given, NOON, policyOf, rule, verdict } from './given.ts'
 
 type Keys = Partial<AccessRule>
@@ -617,4 +618,17 @@ test('a rule is said in one line, each of its keys', () => {
     'not (role four)',
     'signed in or not',
   ])
+})
+
+test('a rule looks at the age of a sign-in where it says so itself, or any part of it does', () => {
+  const aged = rule({ maxAgeMs: 1 })
+  const plain = rule({ roles: ['user'], all: [rule({})], any: [rule({})], not: rule({}) })
+  expect([plain, rule({})].map(looksAtAge)).toEqual([false, false])
+  const within: readonly Keys[] = [
+    { all: [plain, aged] },
+    { any: [plain, aged] },
+    { not: aged },
+    { not: rule({ all: [aged] }) },
+  ]
+  expect([aged, ...within.map(keys => rule(keys))].map(looksAtAge)).toEqual([true, true, true, true, true])
 })

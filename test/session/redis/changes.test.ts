@@ -75,3 +75,18 @@ test('where too many changes came for all to be remembered, a failover that has 
   expect(await feed.since(replica)).toMatchObject({ isIncomplete: true })
   expect(told).toEqual(['behind: 2, 1'])
 })
+
+test('a failover has what this process wrote read again, unless it has heard of it since', async () => {
+  const feed = createChangeFeed({ prefix: '', count: 1, has: () => true }, createEndings({ now: () => 0 }), {
+    onLost: () => undefined,
+    onBehind: () => undefined,
+  })
+  const server = serverWith('ada', 'bob')
+  await feed.greet(serverWith('ada'))
+  feed.writing('bob')
+  feed.writing('cy')
+  expect((await feed.since(server)).updated).toEqual(['bob'])
+  await feed.greet(server)
+  const { updated } = await feed.since(server)
+  expect([updated.some(id => id.endsWith('bob')), updated.filter(id => id.endsWith('cy')).length]).toEqual([false, 2])
+})

@@ -50,3 +50,19 @@ test.each([
   const scans = database.statements.flatMap(sql => scansOf(database, sql).map(step => `${step}: ${sql}`))
   expect(scans).toEqual([])
 })
+
+test('what a process of the first layout writes while it drains has what its columns lack', () => {
+  using database = new Database(':memory:')
+  migrate(database)
+  database.run(
+    "INSERT INTO sessions (id, portal, identity, secrets, created_ms, expires_ms, seen_ms) VALUES ('a', 'home', '{}', 's', 1, 2, 3)",
+  )
+  database.run("INSERT INTO removed (session_id, at_ms) VALUES ('a', 1)")
+  expect(database.query('SELECT * FROM sessions').get()).toEqual({
+    ...{ id: 'a', portal: 'home', identity: '{}', secrets: 's', created_ms: 1, expires_ms: 2, seen_ms: 3 },
+    ...{ issuer: '', subject: '', sid: null, agent: '', client: '', bound: null },
+    // Nobody has asked the provider about it, and nobody does.
+    ...{ is_remembered: 0, checked_ms: 0, is_refreshable: 0, lease_ms: 0 },
+  })
+  expect(database.query('SELECT is_update FROM removed').get()).toEqual({ is_update: 0 })
+})
