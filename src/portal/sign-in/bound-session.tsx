@@ -202,12 +202,13 @@ export async function waitForDevice(ctx: PortalRequest, tools: DeviceTools & Tic
   const query = readQuery(ctx)
   const to = query.get('to') ?? ''
   const destination = parseDestination(await tools.seal.open(to, waitPurpose(ctx))) ?? FRONT_PAGE
-  if (ctx.session !== null) return completeSignIn(ctx, tools, destination, ctx.session)
+  // A cookie that a later sign-in has replaced gets no ticket; the browser may have the new one by the next look.
+  if (ctx.session !== null && !ctx.session.isReplaced) return completeSignIn(ctx, tools, destination, ctx.session)
   const words = wordsFor(ctx.request)
   const say = words.device
   const { title, brand } = ctx.portal
   const looks = Number(query.get('n') ?? 0)
-  if (ctx.unproven !== null && looks < MOST_LOOKS) {
+  if ((ctx.session ?? ctx.unproven) !== null && looks < MOST_LOOKS) {
     const next = `${ownPath('device')}?${new URLSearchParams({ to, n: String(looks + 1) })}`
     const page = (
       <NarrowPage words={words} title={say.waits} place={title} onward={next}>

@@ -491,3 +491,24 @@ test('API tokens are asked for no device; a portal that requires one lets nobody
   expect((await able.register()).status).toBe(200)
   expect((await able.refresh(offered)).text).toContain('htpasswd:ada')
 })
+
+test('a cookie that a later sign-in has replaced gets no ticket where a sign-in waits for its device', async () => {
+  await gate[Symbol.asyncDispose]()
+  await start('"required"')
+  const owner = await comes()
+  await owner.submit(await owner.open(`https://${ONE}/`), { name: 'ada', password: PASSWORD })
+  expect((await owner.register()).status).toBe(200)
+  // The place where it waits is of a sign-in of the thief's own.
+  const thief = await comes('198.51.100.7')
+  const waiting = await thief.submit(await thief.open(`https://${ONE}/`), { name: 'bob', password: PASSWORD })
+  expect(waiting.address.pathname).toBe('/.sallyport/device')
+  for (const name of [SESSION, owner.proof]) thief.plant(AUTH, name, owner.cookie(AUTH, name) ?? '', true)
+  const led = async () => {
+    const { status, headers } = await thief.visit(waiting.address.href)
+    return [status, headers.get('location')?.split('=', 1)[0]]
+  }
+  expect(await led()).toEqual([303, `https://${ONE}/.sallyport/enter?ticket`])
+  const form = await owner.open(`https://${AUTH}/.sallyport/login?again=1`)
+  expect((await owner.submit(form, { name: 'ada', password: PASSWORD })).response.status).toBe(200)
+  expect(await led()).toEqual([200, undefined])
+})
