@@ -109,7 +109,8 @@ export function* compileSteps(config: Config, fingerprint: string, pool: Upstrea
   const table = compileRouteTable(routes.map(tableEntry), portalHosts(config))
   const clientField = config.server.clientAddress.toLowerCase()
   const names = yield* eachInSteps(config.routes, ROUTES_A_STEP, ownFieldNames)
-  const { trustedFields } = config.server
+  // Requests read it: a list of the file is frozen, and so read slowly (`proxy/fields/identity.ts`).
+  const trustedFields = [...config.server.trustedFields]
   const judged = yield* eachInSteps(config.routes, ROUTES_A_STEP, judgedFieldNames)
   const bindings = bindingsOf(config)
   return Object.freeze({
