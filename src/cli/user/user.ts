@@ -2,7 +2,6 @@
 
 import { existsSync } from 'node:fs'
 import { basename, resolve } from 'node:path'
-import { randomToken } from '../../base/bytes.ts'
 import { GateError } from '../../base/errors.ts'
 import type { Ports } from '../../base/ports.ts'
 import { parseEmail } from '../../config/values/email.ts'
@@ -12,7 +11,7 @@ import { EXIT, parseArguments } from '../../console/args.ts'
 import type { Io } from '../../console/io.ts'
 import { columns } from '../../console/terminal.ts'
 import { usageLines } from '../../console/usage.ts'
-import { hashPassword } from '../../identity/passwords/password.ts'
+import { hashOfNone, hashPassword, isHashOfNone } from '../../identity/passwords/password.ts'
 import type { ResetWish, SetWish } from './accounts.ts'
 import type { InviteWish } from './invite.ts'
 import { findLine, putLine, readLines, readWhole, writeLines, writeWhole } from './lines.ts'
@@ -201,9 +200,8 @@ async function changeTables(act: FileAct, asked: Asked, io: Io, source: Source):
   if (act === 'passwd' && asked.endsTokens === null && terminal === null) {
     return misused('say --end-tokens or --keep-tokens: whether API tokens and guest links end with the password', io)
   }
-  const password = await passwordFor(asked, source, io)
-  if (password === null) return EXIT.failed
-  const hash = await hashPassword(password)
+  const hash = await hashFor(asked, source, io)
+  if (hash === null) return EXIT.failed
   const now = new Date(ports.now())
   if (act === 'add') {
     const { groups, email, displayName } = asked
@@ -233,9 +231,11 @@ async function changeTables(act: FileAct, asked: Asked, io: Io, source: Source):
   return EXIT.ok
 }
 
-/** The password of a user; where there is to be none, random bits that are kept nowhere. Null where none was given. */
-async function passwordFor({ isWithoutPassword }: Asked, source: Source, io: Io): Promise<string | null> {
-  return isWithoutPassword ? randomToken(source.ports.random) : askPassword(source, io)
+/** The hash of a user's password, or of none. Null where none was given. */
+async function hashFor({ isWithoutPassword }: Asked, source: Source, io: Io): Promise<string | null> {
+  if (isWithoutPassword) return hashOfNone(source.ports.random)
+  const password = await askPassword(source, io)
+  return password === null ? null : hashPassword(password)
 }
 
 /** How often an answer that is neither is asked for again. */
@@ -284,9 +284,9 @@ async function changeLines(act: FileAct, asked: Asked, io: Io, source: Source): 
   if (unheld.length > 0) {
     return failed(`${file} has lines of NAME:HASH, which cannot hold ${unheld.join(', ')}: ${convertHint(file)}`, io)
   }
-  const password = await passwordFor(asked, source, io)
-  if (password === null) return EXIT.failed
-  writeLines(path, putLine(before, name, await hashPassword(password)))
+  const hash = await hashFor(asked, source, io)
+  if (hash === null) return EXIT.failed
+  writeLines(path, putLine(before, name, hash))
   io.stderr(
     act === 'add'
       ? `${added(asked, source)}\n${file} has lines of NAME:HASH, which hold no id, groups, e-mail address and display name: ${convertHint(file)}\n`
@@ -328,13 +328,20 @@ async function listUsers(file: string, io: Io, config: string | null, { setByUse
     ...(isToml ? [groups.join(','), email ?? '', displayName ?? '', id ?? ''] : []),
   ])
   const own = set === null ? [] : ['set by the user']
-  const head = ['name', 'hash', 'second factor', ...own, ...(isToml ? ['groups', 'e-mail', 'display name', 'id'] : [])]
+  const head = [
+    'name',
+    'password',
+    'second factor',
+    ...own,
+    ...(isToml ? ['groups', 'e-mail', 'display name', 'id'] : []),
+  ]
   io.stdout(rows.length === 0 ? `There are no users in ${file}.\n` : columns([head, ...rows]))
   const isUnseen = config !== null && set === null && entries.size > 0
   return faults.length === 0 && !isUnseen ? EXIT.ok : EXIT.failed
 }
 
 function kindOf(hash: string): string {
+  if (isHashOfNone(hash)) return 'none'
   if (hash.startsWith('$2')) return 'bcrypt'
   return hash.startsWith('$apr1$') ? 'apr1 (old: give another password)' : (/^\$(\w+)/.exec(hash)?.[1] ?? '')
 }

@@ -42,6 +42,28 @@ export function hashPassword(password: string): Promise<string> {
   return Bun.password.hash(password, ARGON2ID)
 }
 
+/** What is in place of the hash where a user has no password: 32 bytes of zeros, which no password is hashed to. */
+const NO_DIGEST = digestText(new Uint8Array(32))
+
+/** 32 bytes as hashes of Argon2 have them: in Base64 without padding. */
+function digestText(bytes: Uint8Array): string {
+  return Buffer.from(bytes).toString('base64').slice(0, 43)
+}
+
+/**
+ * A hash that no password has. It is like any other for a program that reads the file, and takes as long to try, so that nobody learns who
+ * has no password. No two are the same: whoever gets the name later is somebody else.
+ */
+export function hashOfNone(random: (bytes: number) => Uint8Array): string {
+  const { memoryCost, timeCost } = ARGON2ID
+  return `$argon2id$v=19$m=${memoryCost},t=${timeCost},p=1$${digestText(random(32))}$${NO_DIGEST}`
+}
+
+/** Whether a hash is one that no password has. */
+export function isHashOfNone(hash: string): boolean {
+  return hash.endsWith(`$${NO_DIGEST}`)
+}
+
 /** NIST SP 800-63B-4 §3.1.1.2 asks for 8 at least; a field of HTTP Basic has room for far more than the most. */
 export const [SHORTEST_PASSWORD, LONGEST_PASSWORD] = [8, 256] as const
 

@@ -125,3 +125,20 @@ test('without a password a user is added whose hash nobody knows the password of
   for (const guess of ['', 'ada', 'never asked for']) expect(await verifyPassword(guess, hash)).toBe(false)
   expect((await run(folder, ['passwd', 'users.toml', 'ada', '--no-password'])).code).toBe(2)
 })
+
+test.each(['users.toml', 'users'])('a list says of a user without a password that there is none: %s', async file => {
+  const folder = folderWith()
+  const kindOf = async () => {
+    const { out } = await run(folder, ['list', file])
+    const [head, line] = out.split('\n').map(text => text.split(/ +/).slice(0, 2))
+    return [head, line]
+  }
+  await run(folder, ['add', file, 'ada', '--no-password'])
+  expect(await kindOf()).toEqual([
+    ['name', 'password'],
+    ['ada', 'none'],
+  ])
+  const ending = file === 'users' ? [] : ['--keep-tokens']
+  expect((await run(folder, ['passwd', file, 'ada', ...ending], 'battery staple')).code).toBe(0)
+  expect((await kindOf())[1]).toEqual(['ada', 'argon2id'])
+})

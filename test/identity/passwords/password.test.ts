@@ -1,6 +1,15 @@
 import { expect, test } from 'bun:test'
+import { hashFault } from '../../../src/config/values/htpasswd.ts'
 import { plainUser } from '../../../src/config/values/users-file.ts'
-import { parseBasic, passwordIdentity, verifyPassword } from '../../../src/identity/passwords/password.ts'
+import {
+  hashOfNone,
+  hashPassword,
+  isHashOfNone,
+  parseBasic,
+  passwordIdentity,
+  verifyPassword,
+} from '../../../src/identity/passwords/password.ts'
+import { quietPorts } from '../../kit/clock.ts'
 
 /** Made by Apache's htpasswd, by OpenSSL and by the reference implementation of Argon2: the password, then its hash. */
 const GOOD: readonly (readonly [string, string])[] = [
@@ -26,6 +35,17 @@ test.each(GOOD)('%j has its hash, and nothing like it has', async (password, has
   for (const other of [`${password}x`.slice(-70), `${password.toUpperCase()}!`, ` ${password}`]) {
     expect(await verifyPassword(other, hash)).toBe(false)
   }
+})
+
+test('a hash of no password is read, and tried, like that of any other, and is another one each time', async () => {
+  const { random } = quietPorts(Date)
+  const [none, other] = [hashOfNone(random), hashOfNone(random)]
+  const real = await hashPassword('secret')
+  const partsOf = (hash: string) => hash.split('$').map((part, at) => (at > 3 ? part.length : part))
+  expect([hashFault(none), partsOf(none), none === other]).toEqual([null, partsOf(real), false])
+  expect([none, other, real].map(isHashOfNone)).toEqual([true, true, false])
+  // It does not throw: a hash that cannot be read would be answered at once.
+  for (const guess of ['', 'secret', '\0'.repeat(32)]) expect(await Bun.password.verify(guess || ' ', none)).toBe(false)
 })
 
 test('a password that nobody types is not hashed: the time for Apache’s MD5 grows with it, and nothing else is answered in it', async () => {
