@@ -14,7 +14,7 @@ import { checkDraft } from '../../migrate/self-check.ts'
 import { renderSections } from '../doctor/finding.ts'
 import { askedProviders, examineProvider } from '../doctor/provider.ts'
 import { placeRecipe, type Recipe } from '../recipe/recipe.ts'
-import { originBy } from './https.ts'
+import { isPlainHttp, originBy, portalOf } from './https.ts'
 import { type FirstUser, peopleFiles, USERS_FILE } from './people.ts'
 import { callbackOf, type Plan, placeOf, plainPort, planSections } from './plan.ts'
 import type { Client } from './provider.ts'
@@ -137,11 +137,8 @@ function schemaFile(): FrontFile {
 }
 
 /** What is left to do, as commands where there is one. */
-function sayNext(
-  { io, flags, out }: Init,
-  { plan, recipe, providerRecipe, firstUser }: Known,
-  front: readonly FrontFile[],
-): void {
+function sayNext(init: Init, { plan, recipe, providerRecipe, firstUser }: Known, front: readonly FrontFile[]): void {
+  const { io, flags, out } = init
   const file = flags.out
   const users = join(dirname(file), USERS_FILE)
   if (firstUser?.isMade === true) {
@@ -152,6 +149,13 @@ function sayNext(
   io.stdout(`Then: sallyport serve${file === USAGE.options.out.default ? '' : ` --config ${file}`}\n`)
   if (plan.front === null) io.stdout(`And open ${originBy(plan.coming, plan.host)}/\n`)
   if (firstUser !== null && plan.front === null) io.stdout(`The admin page: ${placeOf(plan)}/.sallyport/admin\n`)
+  if (plan.issuer === null && plan.portal === null && !isPortalAsked(init)) {
+    const more = isPlainHttp(plan.coming) ? '' : ' and for passkeys'
+    const name = new URL(portalOf(plan)).hostname
+    io.stdout(
+      `For a second application${more}: let a second name lead here, such as ${name}, and uncomment url in ${file}.\n`,
+    )
+  }
   if (firstUser !== null) io.stdout(`A second factor: sallyport user totp ${users} ${firstUser.name}\n`)
   for (const one of [providerRecipe, recipe]) {
     if (one !== null) io.stdout(`What ${one.name} needs to be told stands above its table in ${file}.\n`)
@@ -161,6 +165,11 @@ function sayNext(
       `And: put ${front.map(({ name }) => name).join(' and ')} in place, whose heads say where; "sallyport doctor ${file}" looks at what is missing.\n`,
     )
   }
+}
+
+/** Whether somebody has said where people sign in. */
+function isPortalAsked({ flags, hasTerminal }: Init): boolean {
+  return flags.portal !== undefined || (hasTerminal && flags.yes !== true)
 }
 
 /** What the provider says of the client and its callback, as `doctor` finds it. */

@@ -105,12 +105,7 @@ async function begin(init: Init): Promise<number> {
   const front = recipe === null ? await findFront(init, answer, upstream) : null
   const coming =
     front === null ? await findComing(init, answer, host) : byFront(flags.tls, await findPort(init, answer, 'proxy'))
-  const hasPortal = flags.portal !== undefined || !isOfFile
-  const portal = hasPortal
-    ? await answer(questions.portalQuestion(coming), flags.portal)
-    : coming.kind === 'plain' && isLoopbackHost(host)
-      ? portalOf({ host, coming })
-      : ''
+  const portal = await findPortal(init, answer, { host, coming, isOfFile })
   const preset = presetOf(issuer)
   const members = await findMembers(init, answer, issuer)
   const asksForGroup = flags.everyone !== true && !isOfFile && (members === null || flags.group !== undefined)
@@ -121,7 +116,7 @@ async function begin(init: Init): Promise<number> {
   const isPocketIdThere = found !== null && isPocketId(found)
   const client: Client = isOfFile ? { kind: 'none' } : await findClient(init, answer, place, isPocketIdThere)
   const firstUser = isOfFile && unclear.size === 0 ? await findFirstUser(init, answer) : null
-  // A user without a provider wants to see the first page: for them both questions are only flags.
+  // A user without a provider wants to see the first page: for them this question is only a flag.
   const hasSchema =
     flags.schema === true || (!isOfFile && (await usually(init, answer, questions.SCHEMA, undefined)) === 'yes')
   if (unclear.size > 0) {
@@ -146,6 +141,22 @@ async function begin(init: Init): Promise<number> {
   }
   const providerRecipe = providerPlace !== null && isPocketIdThere ? await readRecipe('pocket-id') : null
   return finish(init, client, { plan, recipe, providerRecipe, firstUser, hasSchema })
+}
+
+/**
+ * Where people sign in; empty for the application's host. On this machine every name leads here, so users of a file get a separate one
+ * unasked. Elsewhere a name has to lead here first: without a terminal it is said at the end how to go on with one.
+ */
+function findPortal(
+  init: Init,
+  answer: AnswerQuestion,
+  { host, coming, isOfFile }: { readonly host: string; readonly coming: Coming; readonly isOfFile: boolean },
+): Promise<string> {
+  const { portal } = init.flags
+  const isOfThisMachine = coming.kind === 'plain' && isLoopbackHost(host)
+  if (isOfFile && isOfThisMachine && portal === undefined) return Promise.resolve(portalOf({ host, coming }))
+  const question = questions.portalQuestion(coming, host)
+  return isOfFile ? usually(init, answer, question, portal) : answer(question, portal)
 }
 
 /** Who may have a session, where somebody says so or everybody in the world could; null: that is left to `allow`. */

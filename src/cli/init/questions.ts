@@ -9,7 +9,7 @@ import { parseHost } from '../../config/values/host.ts'
 import { parseNetwork } from '../../config/values/listen.ts'
 import { listRecipes, type Recipe, readRecipe, recipeHint } from '../recipe/recipe.ts'
 import type { Question } from './ask.ts'
-import { COMING_KINDS, type Coming, isPlainHttp, originBy } from './https.ts'
+import { COMING_KINDS, type Coming, isPlainHttp, originBy, portalOf } from './https.ts'
 import { issuerByName, presetOf } from './members.ts'
 import { FRONT_KINDS, type FrontKind, isFrontKind } from './proxy-in-front.ts'
 
@@ -202,12 +202,11 @@ export function isNamedByFront(upstream: string): boolean {
 }
 
 /** Where people sign in. A portal is at the port where Sallyport listens for browsers, unless it says another. */
-export function portalQuestion(coming: Coming): Question {
+export function portalQuestion(coming: Coming, host: string): Question {
   const isPlain = isPlainHttp(coming)
-  const example = isPlain ? originBy(coming, 'auth.lan') : 'https://auth.example.com'
   return {
     flag: '--portal',
-    prompt: `An address of its own for signing in, such as ${example}, can serve many hosts.\nYours, or press Enter to sign in on the application’s host`,
+    prompt: `An address of its own for signing in, such as ${portalOf({ host, coming })}, serves many applications${isPlain ? '' : ', and passkeys need one'}. Its name has to lead here, too.\nYours, or press Enter to sign in on the application’s host`,
     fallback: '',
     parse(text) {
       if (text === 'own') return good('')

@@ -163,13 +163,17 @@ function checkPlace(
   if (url === null && isMountedOften(name, root)) {
     refuseOnEachHost(name, portal, root, report)
     refuseConsent(name, root, report)
-  } else if (isShared) warnOfSharedHost(portal, report)
+  } else if (isShared) warnOfSharedHost(name, portal, root, report)
   if (url) checkUrl({ name, portal, url, root, byHost, report })
 }
 
 /** Beside an application, a portal's pages have its origin: its scripts can do what their forms do. */
-function warnOfSharedHost(portal: PortalTable, report: Report): void {
-  const hint = 'give the portal a url with a host where no application is, if you do not trust all of them with that'
+function warnOfSharedHost(name: string, portal: PortalTable, root: RootTable, report: Report): void {
+  const place =
+    portal.values.url === null
+      ? `write url = "${suggestUrl(name, portal, root)}" in [portals.${name}], a host`
+      : 'give the portal a url with a host'
+  const hint = `${place} where no application is, if you do not trust all of them with that`
   for (const [key, what] of powersOf(portal)) {
     const message = `an application on the host of the portal's pages can ${what}`
     report.warn([...portal.at, key], 'portal.shared_host', message, { hint, part: 'key' })

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'bun:test'
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { runCheck } from '../../../src/cli/check.ts'
 import { openFormatter } from '../../../src/cli/fmt.ts'
 import { COMING_KINDS } from '../../../src/cli/init/https.ts'
 import { runInit } from '../../../src/cli/init/init.ts'
@@ -223,7 +224,15 @@ describe('a second application is one table more', () => {
 
   test('in a network of one’s own, where the file has the line of a url to uncomment', async () => {
     using folder = temporaryFolder()
-    expect((await init(folder.path, ...FILE, '--host', 'app.home.arpa')).code).toBe(0)
+    const { code, out } = await init(folder.path, ...FILE, '--host', 'app.home.arpa')
+    expect([code, out]).toEqual([
+      0,
+      expect.stringContaining(
+        'For a second application: let a second name lead here, such as auth.home.arpa, and uncomment url in routes.toml.\n',
+      ),
+    ])
+    const checked = await runIn(folder.path, io => runCheck([], io, { ...io, ...quietPorts({ now: Date.now }) }))
+    expect(checked.err).toContain('write url = "http://auth.home.arpa:8080" in [portals.home]')
     const path = join(folder.path, 'routes.toml')
     expect(add(folder.path, 'wiki.home.arpa').ok).toBe(false)
     writeFileSync(
@@ -238,7 +247,8 @@ describe('a second application is one table more', () => {
     [['--portal', 'own'], 'where somebody says so'],
   ])('not %j, %s', async argv => {
     using folder = temporaryFolder()
-    expect((await init(folder.path, ...FILE, '--host', 'app.localhost', ...argv)).code).toBe(0)
+    const { code, out } = await init(folder.path, ...FILE, '--host', 'app.localhost', ...argv)
+    expect([code, out.includes('For a second application')]).toEqual([0, !argv.includes('--portal')])
     expect(load(folder.path).portals.get('home')?.url ?? null).toBeNull()
   })
 })

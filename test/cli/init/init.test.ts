@@ -484,6 +484,7 @@ describe('init at a terminal', () => {
       ['such as http://app:3001', '10.0.0.5:3001\r'],
       // In a network of one's own, plain HTTP is what is usual.
       ['One of these, or press Enter for plain', '\r'],
+      ['An address of its own for signing in, such as http://auth.lan:8080', 'in.lan\r'],
       ['The name by which you will sign in', 'a:da\r'],
       ['has a colon', ''],
       ['The name by which you will sign in', 'ada\r'],
@@ -503,6 +504,8 @@ describe('init at a terminal', () => {
     expect(screen).toContain('And open http://kuma.lan:8080/')
     const routes = readFileSync(join(folder.path, 'routes.toml'), 'utf8')
     expect(routes).toContain('insecure_cookies = true')
+    expect(routes).toContain('url = "http://in.lan:8080"')
+    expect(screen).not.toContain('For a second application')
     expect(routes).toContain('host = "kuma.lan"\nupstream = "http://10.0.0.5:3001"\n')
     const path = join(folder.path, 'users.toml')
     const { entries, faults } = readUsers(path, readFileSync(path, 'utf8'))
