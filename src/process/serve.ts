@@ -163,7 +163,6 @@ function listen(
       verify: { places: own(server.verify), fetch: pipelines.questions },
       tls,
       certificates: parts.certificates(),
-      challenge: parts.acme.answer,
       listener: { fetch: pipelines.requests, error: respond.broken, websocket: relay.handlers, idleTimeoutS },
       hstsS: () => live.current.config.tls?.hstsS ?? null,
       partingMs: options.partingMs,

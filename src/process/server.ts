@@ -149,6 +149,7 @@ export function openServer(options: ServeOptions, listening: () => Listening) {
     portal: openPortal(options, following, state, { rates, bodies, passwords, view, certificates, awaited }),
     respond,
     leaving,
+    answerAuthority: acme.answer,
     sockets: createSockets(relay, exchanges, asked),
     pseudonym: worker?.pseudonym ?? ownName,
     idPrefix: ownName,

@@ -3,6 +3,7 @@
 import { sha256 } from '../../base/bytes.ts'
 import type { AcmeConfig } from '../../config/resolve/tls.ts'
 import type { ServerCertificate } from '../../config/values/certificate.ts'
+import type { Target } from '../../route/target.ts'
 import type { Proof } from './authority/obtain.ts'
 import { type DnsPorts, proveByDns } from './dns/prove.ts'
 import { type AcmeTimers, type OrderTools, orderCertificate } from './order.ts'
@@ -13,8 +14,11 @@ import { type AcmeState, askAtMs, dueAtMs, newState, type SharedStateTools, shar
 export interface Acme {
   /** Those in hand for the names that are wanted now. */
   readonly certificates: readonly ServerCertificate[]
-  /** The answer to an authority that looks for its token (http-01); null for any other request. */
-  answer(request: Request): Promise<Response> | null
+  /** The answer to an authority that looks for its token by plain HTTP (http-01); null for any other request. */
+  answer(
+    target: Pick<Target, 'host' | 'path'>,
+    listener: { readonly protocol: string | null },
+  ): Promise<Response> | null
   /** Looks at once: the file may name others. */
   wake(): void
   close(): void
@@ -122,14 +126,12 @@ export function createAcme(options: AcmeOptions): Acme {
     get certificates() {
       return certificates()
     },
-    answer(request) {
-      const config = options.config()
-      if (config === null || config.dns !== null || !request.url.includes(PREFIX)) return null
-      const asked = URL.parse(request.url)
-      if (asked === null || !asked.pathname.startsWith(PREFIX)) return null
-      const token = asked.pathname.slice(PREFIX.length)
+    answer({ host, path }, listener) {
+      const config = path.startsWith(PREFIX) && listener.protocol !== 'https' ? options.config() : null
+      if (config === null || config.dns !== null) return null
+      const token = path.slice(PREFIX.length)
       // RFC 8555 §8.3: base64url, at least 128 bits. Anything else is the application's own business.
-      if (!/^[A-Za-z0-9_-]{20,128}$/.test(token) || !config.names.includes(asked.hostname)) return null
+      if (!/^[A-Za-z0-9_-]{20,128}$/.test(token) || !config.names.includes(host)) return null
       return answerToken(config, token)
     },
     wake: sleeper.wake,

@@ -32,8 +32,6 @@ export interface ListenersOptions {
   /** Where proxies in front ask for verdicts, in plain HTTP, and what answers there. */
   readonly verify: { readonly places: readonly ListenAddress[]; readonly fetch: ListenerOptions['fetch'] }
   readonly listener: ListenerOptions
-  /** The answer to an authority that proves a name by plain HTTP; null for any other request. */
-  readonly challenge: (request: Request) => Promise<Response> | null
   /** What HTTPS begins with; while there are none, it is not listened for. */
   readonly certificates: readonly ServerCertificate[]
   /** Seconds for which browsers use only HTTPS (HSTS); null: no such field. Read with each answer by HTTPS. */
@@ -63,14 +61,12 @@ export function openListeners(options: ListenersOptions): Listeners {
     ...secure.flatMap(front => [...front.servers]),
   ]
   try {
-    const open: ListenerOptions =
-      tls === null ? listener : { ...listener, fetch: withChallenge(listener.fetch, options) }
     const openAt = (address: ListenAddress, one: ListenerOptions) =>
       inherited.at(address).map(({ socket, address: own }) => ({
         address,
         server: listen(own, { ...one, reusePort: isShared, socket }),
       }))
-    for (const address of options.plain) plain.push(...openAt(address, open))
+    for (const address of options.plain) plain.push(...openAt(address, listener))
     for (const address of verify.places) asked.push(...openAt(address, { ...listener, fetch: verify.fetch }))
     const secured: ListenerOptions = { ...listener, fetch: withHsts(listener.fetch, options.hstsS) }
     for (const address of tls?.listen ?? []) {
@@ -132,14 +128,6 @@ interface OpenListener {
 
 function placesOf(listeners: readonly OpenListener[]): readonly string[] {
   return [...new Set(listeners.map(({ server, address }) => addressOf(server, address)))]
-}
-
-/** An authority asks before anyone is sent to HTTPS, which may not work yet. */
-function withChallenge(
-  fetch: ListenerOptions['fetch'],
-  { challenge }: Pick<ListenersOptions, 'challenge'>,
-): ListenerOptions['fetch'] {
-  return (request, front) => challenge(request) ?? fetch(request, front)
 }
 
 function isSame(some: readonly ServerCertificate[], others: readonly ServerCertificate[]): boolean {

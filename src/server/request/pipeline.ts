@@ -153,10 +153,14 @@ const RENEWAL = ownPath('renew')
 /** The steps of a client's request: where it leads, and on from there. */
 function answerRequest(context: RequestContext, tools: PipelineTools): MaybeResponse {
   readTarget(context)
+  // Before anyone is sent to HTTPS, which may not work yet, and before any limit: an authority asks from several places.
+  const { front, snapshot, target } = context
+  const proof = tools.answerAuthority(target, front)
+  if (proof !== null) return proof
   try {
     limitClient(context, tools)
   } catch (error) {
-    if (context.snapshot.bindings === null || context.target.path !== RENEWAL) throw error
+    if (snapshot.bindings === null || target.path !== RENEWAL) throw error
     // A browser gives a bound session up at any 4xx, and asks again after a 503 (Device Bound Session Credentials).
     context.reason = 'limit.rate'
     tools.metrics.rateLimited++

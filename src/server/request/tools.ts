@@ -2,6 +2,7 @@
 
 import type { Ports } from '../../base/ports.ts'
 import type { Portal } from '../../portal/portal-request.ts'
+import type { Target } from '../../route/target.ts'
 import type { Bindings } from '../../session/bound-sessions.ts'
 import type { ApiTokens } from '../../session/credentials/api-tokens.ts'
 import type { GuestLinks } from '../../session/credentials/guest-links.ts'
@@ -21,6 +22,7 @@ import type { Tracer } from '../observe/tracing/tracer.ts'
 import type { Traffic } from '../observe/traffic.ts'
 import type { Untrusted } from '../observe/untrusted-proxy.ts'
 import type { NoteUnproven } from './bound-session.ts'
+import type { BunServer } from './context.ts'
 import type { Respond } from './errors/error-response.ts'
 import type { ProxyTools } from './proxy-request.ts'
 import type { Resets } from './rapid-reset.ts'
@@ -52,6 +54,8 @@ export interface PipelineTools extends ProxyTools {
   readonly resets: Resets
   /** Whether this process is about to stop. */
   readonly leaving: Pick<Drain, 'isOn' | 'mark'>
+  /** The answer to an authority that has a name proved by plain HTTP (ACME, http-01); null for any other request. */
+  readonly answerAuthority: (target: Target, front: Pick<BunServer, 'protocol'>) => Promise<Response> | null
   readonly noteFirstUse: NoteFirstUse
   readonly noteUnproven: NoteUnproven
   /** Called with each request as it comes. */

@@ -162,6 +162,18 @@ test.concurrent('the key in a certificate is on P-256, and each name has its own
   expect(curves).toEqual(['prime256v1', 'prime256v1'])
 }, 300_000)
 
+always('what an authority asks for has a line in the access log, as any request has', async () => {
+  const acme = `acme = { email = "me@example.com", directory = "https://127.0.0.1:${await freePort()}/dir" }`
+  await using gate = await startGate(
+    `[tls]\nlisten = ["127.0.0.1:${await freePort()}"]\n${acme}\n${route('app.example')}`,
+  )
+  const path = `/.well-known/acme-challenge/${'a'.repeat(43)}`
+  await fetch(`http://127.0.0.1:${gate.port}${path}?not=told`, { headers: { host: 'app.example' } })
+  const lines = () => gate.access.map(line => JSON.parse(line)).filter(line => line.path === path)
+  await eventually(() => lines().length > 0, 'it has a line')
+  expect(lines()).toMatchObject([{ host: 'app.example', client: '127.0.0.1', method: 'GET', route: '-' }])
+})
+
 always('strangers with made-up tokens have the store read a few times a second, all of them together', async () => {
   const directory = `https://127.0.0.1:${await freePort()}/dir`
   const acme = `acme = { email = "me@example.com", directory = "${directory}" }`

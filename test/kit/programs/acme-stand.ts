@@ -78,7 +78,10 @@ export async function openAcmeStand(
   const front = Bun.serve({
     hostname: '127.0.0.1',
     port: httpPort,
-    fetch: request => acme.answer(request) ?? new Response(null, { status: 404 }),
+    fetch({ url }) {
+      const { hostname: host, pathname: path } = new URL(url)
+      return acme.answer({ host, path }, { protocol: 'http' }) ?? new Response(null, { status: 404 })
+    },
   })
   return {
     acme,
