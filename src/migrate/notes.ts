@@ -1,7 +1,5 @@
 /** The notes of an import: what became of each option of the old file. */
 
-/** The notes of an import: what became of each option of the old file. */
-
 /**
  * The result for a part of an imported file. It guarded something and is not carried over, so that no user passes
  * there. Or users will notice the change. Or the operator has to decide about it. Or it means something else now. Or

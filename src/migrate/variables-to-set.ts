@@ -1,7 +1,5 @@
 /** Variables that the operator has to set for the new file: secrets, and values that the old file did not have. */
 
-/** Variables that the operator has to set for the new file: secrets, and values that the old file did not have. */
-
 /** Something that the new file takes from the environment, since the old one does not say it, or says it in the clear. */
 export interface Blank {
   readonly name: string
@@ -45,6 +43,24 @@ export function createBlanks() {
         return before + add(name, `the value of <${name}>`, standIn)
       }),
   }
+}
+
+/** Fields and parameters whose values are not copied. */
+export const SECRET_NAME = /auth|token|key|secret|cookie|pass|pwd|credential|signature/i
+/** Fields of every request, in which no secret is. */
+const PLAIN =
+  /^(?:accept(?:-.*)?|content-(?:type|length|encoding)|user-agent|upgrade|connection|origin|range|dnt|te|via|cache-control|pragma|x-requested-with|sec-(?:fetch|ch)-.*)$/i
+/** What nobody takes for a secret: a short word or number. */
+const WORD = /^(?:[a-z]{1,8}|[0-9]{1,6})$/i
+
+/**
+ * Whether what a matcher asks of a field or a parameter may be a secret: whoever sends it passes. What is copied is what is known to be
+ * harmless: a star, a field of every request, a short word.
+ */
+export function mayBeSecret(name: string, value: string): boolean {
+  const stated = value.replaceAll('*', '').trim()
+  if (stated.length < 4 || PLAIN.test(name)) return false
+  return SECRET_NAME.test(name) || !WORD.test(stated)
 }
 
 /** Hosts that are to be filled in are different ones. */

@@ -13,6 +13,7 @@ import { madeRoles, type Portal, readPortal } from './portal.ts'
 import { portalSections } from './portal-sections.ts'
 import { localProvider, readProvider, realmsOf } from './provider.ts'
 import { planRoutes, type RoutePlan } from './route-plan.ts'
+import { createRedaction } from './rules.ts'
 import { openServer } from './server-walk.ts'
 import { readServers, routesIn, type Server } from './servers.ts'
 import type { Served } from './strictest.ts'
@@ -97,11 +98,12 @@ export function convertCaddyJson(tools: Omit<Context, 'names'>, json: unknown): 
   // route.
   const isCallback = ({ host, path, isExact, served }: RoutePlan) =>
     served === 404 && isExact && callbacks.some(one => one.path === path && one.hosts.includes(host.name))
+  const redact = createRedaction(context)
   return [
     serverSection(context, http, servers, listen, plans),
     ...providers.map(({ section }) => section),
     ...placements.flatMap(({ sections }) => sections),
-    ...plans.filter(plan => !isCallback(plan)).map(routeSection),
+    ...plans.filter(plan => !isCallback(plan)).map(plan => routeSection(plan, redact)),
   ]
 }
 
@@ -171,10 +173,12 @@ function noteUnmet(context: Context, server: Table, met: ReadonlySet<unknown>): 
   }
 }
 
-function routeSection(plan: RoutePlan): Section {
+function routeSection(plan: RoutePlan, redact: (rule: Json, where: string) => Json): Section {
   const { host, served, closed, policies, portal, allow, fields } = plan
+  const where = `${host.name}${plan.path}`
   const hidden = typeof served === 'number' ? [] : served.answer.answer.hidden
-  const deny = hidden.length === 0 ? plan.deny : [...plan.deny, { path_regexp: hidden, ignore_case: true }]
+  const stated = hidden.length === 0 ? plan.deny : [...plan.deny, { path_regexp: hidden, ignore_case: true }]
+  const deny = stated.map(rule => redact(rule, where))
   const isOwn = typeof served === 'number'
   const hasUpstream = !isOwn && served.answer.answer.entries.some(({ key }) => key === 'upstream')
   const headers = policies.find(one => one.headers !== null)?.headers ?? null
@@ -185,7 +189,7 @@ function routeSection(plan: RoutePlan): Section {
       { key: 'host', value: host.name },
       { key: 'path', value: spellPath(inCaseOfPrefix(plan)) },
       { key: 'ignore_case', value: heedsNoCase(plan) ? true : null },
-      { key: 'when', value: plan.when },
+      { key: 'when', value: redact(plan.when, where) },
       { key: 'one_label', value: host.name.startsWith('*.') ? true : null },
       ...(isOwn
         ? [{ key: 'respond', value: { status: served } }]
@@ -195,7 +199,7 @@ function routeSection(plan: RoutePlan): Section {
           ).map(entry => onHost(entry, host))),
       { key: 'response_headers', value: isOwn ? null : spellFields(fields) },
       { key: 'portal', value: portal?.name ?? null },
-      { key: 'allow', value: allow },
+      { key: 'allow', value: redact(allow, where) },
       closed.length > 0 ? closingEntry(closed, deny) : { key: 'deny', value: deny.length === 0 ? null : deny },
       {
         key: 'headers',

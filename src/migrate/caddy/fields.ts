@@ -3,6 +3,7 @@
 import type { Json } from '../../config/text/raw.ts'
 import { foldFieldName, IDENTITY, OWNED, TOKEN } from '../../config/values/headers.ts'
 import type { Entry } from '../draft.ts'
+import { SECRET_NAME } from '../variables-to-set.ts'
 import { type Context, isDynamic, spell } from './context.ts'
 import { isTable, listOf, tableOf } from './json.ts'
 import { claimFor } from './policy.ts'
@@ -75,7 +76,7 @@ function readChange(context: Context, [stated = '', value, ...more]: readonly st
   if (!isFixed || /[{}]/.test(value.replace(/\{env\.\w+\}/g, '')))
     return 'write set in response_headers, with {host}, {path}, {email} and the like'
   const how = sign === '+' ? 'append' : 'set'
-  if (!SECRET.test(name) || value.includes('{')) return { name, how, value: spell(context, value) }
+  if (!SECRET_NAME.test(name) || value.includes('{')) return { name, how, value: spell(context, value) }
   return { name, how, value: context.blanks.add(`HEADER_${name}`, `what Caddy says for ${name}`, 'fill-in') }
 }
 
@@ -123,8 +124,6 @@ export interface UpFields extends HeaderChanges {
 /** Fields that Sallyport writes itself, as Caddy does. */
 const FORWARDING = /^(?:x-forwarded-(?:for|proto|host|port)|x-real-ip|forwarded|via|connection|upgrade)$/i
 const FORWARDED = 'nothing to write: Sallyport says it itself, and believes only trusted_proxies'
-/** Fields whose values are not copied. */
-const SECRET = /auth|token|key|secret|cookie|password/i
 
 /**
  * One more change of what goes to an application: a field with a sign for how, and its values. A second value is what the first is
@@ -169,7 +168,8 @@ export function readHeaderUp(
       'write it as request_headers = { set = … }, with {host}, {path}, {email} and the like; a client’s is removed'
     return said('decide', say, removed)
   }
-  if (!SECRET.test(name) || value.includes('{')) return said('kept', 'request_headers', changed(spell(context, value)))
+  if (!SECRET_NAME.test(name) || value.includes('{'))
+    return said('kept', 'request_headers', changed(spell(context, value)))
   const blank = context.blanks.add(`HEADER_${field}`, `what ${where} says for it`, 'fill-in')
   return said('kept', 'request_headers, from the environment: it may be a secret', changed(blank))
 }

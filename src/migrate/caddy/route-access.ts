@@ -7,7 +7,7 @@ import type { Guard } from './outcomes.ts'
 import { nobody, type Policy } from './policy.ts'
 import type { Portal } from './portal.ts'
 import { type Ruled, spellRule } from './route-place.ts'
-import { type Conditions, isRule, PARTS, tablesIn } from './rules.ts'
+import { type Conditions, isRule, PARTS, sayRequests, tablesIn } from './rules.ts'
 
 /** Who is let in, by the old file. */
 export interface Parts {
@@ -120,7 +120,7 @@ function withoutCommon(
     for (const { rule } of written) {
       const say =
         'fields that a client writes cannot open a route without a sign-in: these requests are refused, or give them a separate address'
-      notes.add('closed', `${Object.keys(rule).join()} ${JSON.stringify(Object.values(rule)[0])}`, null, say)
+      notes.add('closed', `${Object.keys(rule).join()} ${sayRequests(rule)}`, null, say)
     }
     return written.length === 0
   })

@@ -1,6 +1,8 @@
 /** Rules of routes.toml, and the tests of requests that may become rules. */
 
 import type { Json } from '../../config/text/raw.ts'
+import { mayBeSecret } from '../variables-to-set.ts'
+import type { Context } from './context.ts'
 
 /** The keys of a rule of routes.toml. */
 export type Conditions = Readonly<Record<string, Json>>
@@ -13,6 +15,37 @@ export function isRule(value: Json): value is Conditions {
 export function tablesIn(rule: Json): readonly Conditions[] {
   if (Array.isArray(rule)) return rule.flatMap(tablesIn)
   return isRule(rule) ? [rule, ...PARTS.flatMap(key => tablesIn(rule[key] ?? null))] : []
+}
+
+/**
+ * Takes out of rules what may be a secret of the old file: the new one has it from the environment. `where`: which requests they are about.
+ * The same value is the same variable everywhere.
+ */
+export function createRedaction({ blanks, notes }: Pick<Context, 'blanks' | 'notes'>) {
+  /** By the name of a field or parameter: the variable of each value. */
+  const known = new Map<string, Map<string, string>>()
+  function ofField(name: string, value: Json, where: string): Json {
+    if (Array.isArray(value)) return value.map(one => ofField(name, one, where))
+    if (typeof value !== 'string' || !mayBeSecret(name, value)) return value
+    const own = known.get(name) ?? new Map<string, string>()
+    const which = own.size === 0 ? '' : ` (value ${own.size + 1} of it)`
+    const meaning = `what a matcher for ${where} asks of ${name}${which}`
+    const reference = own.get(value) ?? blanks.add(`MATCH_${name}`, meaning, `fill-in-${known.size}-${own.size}`)
+    known.set(name, own.set(value, reference))
+    notes.add('kept', `${name} in the matchers for ${where}`, null, 'from the environment: it may be a secret')
+    return reference
+  }
+  return function redact(rule: Json, where: string): Json {
+    if (Array.isArray(rule)) return rule.map(part => redact(part, where))
+    if (!isRule(rule)) return rule
+    const parts = Object.entries(rule).map(([key, value]) => {
+      const isOfFields = (key === 'headers' || key === 'query') && isRule(value)
+      if (!isOfFields) return [key, redact(value, where)] as const
+      const own = Object.entries(value).map(([name, asked]) => [name, ofField(name, asked, where)] as const)
+      return [key, Object.fromEntries(own)] as const
+    })
+    return Object.fromEntries(parts)
+  }
 }
 
 /** Keys of a rule that have rules in them. */

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'bun:test'
+import { plant } from '../../kit/log/planted.ts'
 import { type ImportedJson, imported, section } from '../imported.ts'
 import { caddyJson } from './caddy-json.ts'
 
@@ -366,6 +367,65 @@ describe('routes, as Caddy meets them', () => {
   test.each(CASES)('%s', async (_, routes, expected) => {
     const { routes: found } = await made(routes)
     expect(found).toEqual([...expected])
+  })
+
+  describe('a secret that a matcher asks for is in neither the new file nor the report, but comes from the environment', () => {
+    const SECRETS = ['9f8b7c6d5e4f', 'hunter2', 'correct horse battery', 'opensesame'] as const
+    for (const one of SECRETS) plant(one, 'a secret of a matcher')
+    const [drawn, short, phrase, word] = SECRETS
+    const of = async (...routes: readonly unknown[]) => {
+      const { routes: found, everything, unset } = await made(site(...routes))
+      for (const one of SECRETS) expect(everything).not.toContain(one)
+      return [found, unset.filter(({ name }) => name.startsWith('MATCH_')).map(({ name, meaning }) => [name, meaning])]
+    }
+    const where = 'what a matcher for a.example.com/ asks of'
+
+    test.each([
+      [{ header: { 'X-Shared': [drawn] } }, 'headers = { X-Shared = ["${MATCH_X_SHARED}"] }', 'X-Shared'],
+      [{ header: { 'X-Key': [`${word}*`] } }, 'headers = { X-Key = ["${MATCH_X_KEY}"] }', 'X-Key'],
+      [{ query: { k: [short] } }, 'query = { k = ["${MATCH_K}"] }', 'k'],
+      [{ expression: `header({'X-Api': '${phrase}'})` }, 'headers = { X-Api = ["${MATCH_X_API}"] }', 'X-Api'],
+    ])('%j', async (match, rule, name) => {
+      const variable = /\{(MATCH_\w+)\}/.exec(rule)?.[1] ?? ''
+      expect(await of({ match: [match], handle: [app('one')] })).toEqual([
+        [`upstream one allow = "public" deny = [{ not = { ${rule} } }]`],
+        [[variable, `${where} ${name}`]],
+      ])
+    })
+
+    test('several values of one field are several variables, and the same one is the same', async () => {
+      const asked = (...values: readonly string[]) => ({ header: { 'X-Shared': values } })
+      const refusing = { handler: 'static_response', abort: true }
+      const rule = 'deny = [{ headers = { X-Shared = ["${MATCH_X_SHARED}", "${MATCH_X_SHARED_2}"] } }'
+      const [routes, unset] = await of(
+        { match: [asked(drawn, word)], handle: [refusing] },
+        { match: [{ path: ['/b/*'], ...asked(drawn) }], handle: [refusing] },
+        { handle: [app('one')] },
+      )
+      expect(routes?.[0]).toStartWith(`upstream one allow = "public" ${rule}`)
+      expect(unset).toEqual([
+        ['MATCH_X_SHARED', `${where} X-Shared`],
+        ['MATCH_X_SHARED_2', `${where} X-Shared (value 2 of it)`],
+      ])
+    })
+
+    test('is not in a note of what is closed', async () => {
+      const open = { match: [{ header: { 'X-Shared': [drawn] } }], handle: [app('one')] }
+      expect(await of(open, { handle: [GUARD, app('one')] })).toEqual([
+        expect.any(Array),
+        [['MATCH_X_SHARED', `${where} X-Shared`]],
+      ])
+    })
+
+    test.each([
+      { header: { Accept: ['application/vnd.github.v3+json'] } },
+      { header: { 'X-Env': ['staging'], 'X-Shared': ['*'] } },
+      { query: { page: ['2026'], token: ['*'] } },
+    ])('what is known to be none is copied: %j', async match => {
+      const [routes, unset] = await of({ match: [match], handle: [app('one')] })
+      for (const [kept] of JSON.stringify(match).matchAll(/\["[^"]+"\]/g)) expect(routes?.join()).toContain(kept)
+      expect(unset).toEqual([])
+    })
   })
 
   test('a route that is jumped to may hold the only guard', async () => {
