@@ -47,6 +47,9 @@ test('a backup that is restored under a running gate is what it goes on with: wh
   expect(code).toBe(0)
   expect(out).toContain('what was there is')
   await eventually(async () => (await status(gate, bob)) === 401, 'the gate goes on with the backup')
+  // It was meant: it is told, and no error.
+  expect(gate.log.map(line => JSON.parse(line)).filter(({ level }) => level === 'error')).toEqual([])
+  expect(gate.told('is a backup that was restored')).toHaveLength(1)
   expect(await status(gate, ada)).toBe(200)
   const cleo = await gate.signIn('app.test', { sub: 'cleo' })
   expect(await status(gate, cleo)).toBe(200)

@@ -30,8 +30,17 @@ export function fileAt(path: string): string | null {
 
 /** Databases that lay at a path, were found damaged, and were given another name. They stay until somebody takes them away. */
 export function damagedAt(path: string): readonly string[] {
+  return asideAt(path, 'damaged')
+}
+
+/** Whether a database (as `fileAt` names it) was at a path, and "sallyport restore" put another in its place. */
+export function isRestoredOver(path: string, identity: string | null): boolean {
+  return identity !== null && asideAt(path, 'replaced').some(aside => fileAt(aside) === identity)
+}
+
+function asideAt(path: string, why: 'damaged' | 'replaced'): readonly string[] {
   const folder = dirname(path)
-  const beginning = `${basename(path)}.damaged-`
+  const beginning = `${basename(path)}.${why}-`
   const isOne = (name: string) => name.startsWith(beginning) && /^\d+$/.test(name.slice(beginning.length))
   if (!existsSync(folder)) return []
   return readdirSync(folder)

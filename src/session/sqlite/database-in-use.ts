@@ -10,7 +10,7 @@ import { fileFailed, isOfFullDisk, mayRecover } from '../disk-errors.ts'
 import type { SessionStore, StoredChanges } from '../store.ts'
 import { isLocked } from './busy.ts'
 import type { TakeIn } from './checkpoints.ts'
-import { damagedAt, fileAt, hasLog, setAsideOwn } from './companion-files.ts'
+import { damagedAt, fileAt, hasLog, isRestoredOver, setAsideOwn } from './companion-files.ts'
 import type { SqliteStore } from './database.ts'
 import {
   closeDatabase,
@@ -225,6 +225,7 @@ export class DatabaseInUse {
       if (next === null) return
       this.damaged = damagedAt(this.#path)
       const wasDamaged = this.damaged.some(one => this.#isOpenAt(one))
+      const isRestored = isRestoredOver(this.#path, this.#open?.file?.identity ?? null)
       this.#unheard = wasDamaged ? both(this.#unheard, next.store.changesSinceBeginning()) : INCOMPLETE
       this.#isBegunAnew = wasDamaged
       if (this.#open !== null) void closeDatabase(this.#open, this.#overwritten.reading)
@@ -233,12 +234,22 @@ export class DatabaseInUse {
       this.#told = null
       this.#overwritten.forget()
       // The process that moved it aside has logged that.
-      if (!wasDamaged) this.#ports.log.error(why, { path: this.#path })
+      if (!wasDamaged) this.#tellReplaced(why, isRestored)
       this.#options.onReplaced?.(next.store)
     } catch (error) {
       if (isLocked(error)) return
       this.#tellClosed('The session database is lost, and no new one can be begun', error)
     }
+  }
+
+  /** A backup in place of it is what an operator wanted; anything else is not what anybody meant. */
+  #tellReplaced(why: string, isRestored: boolean): void {
+    const { log } = this.#ports
+    if (isRestored)
+      log.info('The session database is a backup that was restored; who is not in it has to sign in again', {
+        path: this.#path,
+      })
+    else log.error(why, { path: this.#path })
   }
 
   /**
