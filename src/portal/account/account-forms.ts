@@ -44,9 +44,13 @@ export async function takeAccount(ctx: PortalRequest, tools: AccountTools, sende
   if (act === undefined || (!user.provider.takesPasswords && OF_PASSWORDS.has(act)))
     throw new GateError('target.malformed', 'the form says nothing that this account takes')
   if (act !== confirmFactor && act !== addPasskey && !(await isConfirmed(ctx, tools, session, user, form))) {
-    return answerAccount(ctx, tools, session, { user, told: { kind: 'present' } })
+    return answerAccount(ctx, tools, session, { user, told: { kind: 'present', sent: sentForm(form) } })
   }
   return act({ ctx, tools, session, user, account, form })
+}
+
+function sentForm(form: URLSearchParams) {
+  return { act: form.get('act') ?? '', of: form.get('id'), endsTokens: form.get('tokens') === '1' }
 }
 
 /** A form whose sender has given the present password, and the account from before that. */
@@ -80,7 +84,8 @@ async function changePassword(asked: Asked): Promise<Response> {
   const { ctx, tools, session, user, form } = asked
   const password = form.get('new') ?? ''
   const fault = password === form.get('again') ? passwordFault(password, user.name) : 'differ'
-  if (fault !== null) return answerAccount(ctx, tools, session, { user, told: { kind: 'password', fault } })
+  const sent = sentForm(form)
+  if (fault !== null) return answerAccount(ctx, tools, session, { user, told: { kind: 'password', fault, sent } })
   const hash = await hashPassword(password)
   const atMs = tools.ports.now()
   return change(asked, 'password', before => ({ ...before, password: { hash, atMs } }))

@@ -118,10 +118,20 @@ function describe(user: FileUser, account: Account, told: Told | null): object {
   }
 }
 
+/** A form of the page that was just sent, to be shown as its sender left it but for passwords. */
+interface SentForm {
+  readonly act: string
+  /** The passkey that it is of; null: of none. */
+  readonly of: string | null
+  /** Whether API tokens and guest links were to end, too. */
+  readonly endsTokens: boolean
+}
+
 /** What came of a form that was just sent. */
 export type Told =
-  | { readonly kind: 'present' | 'late' }
-  | { readonly kind: 'password'; readonly fault: PasswordFault | 'differ' }
+  | { readonly kind: 'late' }
+  | { readonly kind: 'present'; readonly sent: SentForm }
+  | { readonly kind: 'password'; readonly fault: PasswordFault | 'differ'; readonly sent: SentForm }
   /** A key that was just made: it is kept once a code of it comes. */
   | {
       readonly kind: 'factor'
@@ -180,7 +190,7 @@ function AccountPage(view: AccountView) {
         <NewPasskey {...view} {...told} />
       ) : (
         <>
-          <Outcome words={words} told={told} />
+          <Outcome {...view} />
           <Notices words={words} notices={account.notices} />
           {view.takesPasswords ? <Password {...view} /> : null}
           {view.takesPasswords ? <Factor {...view} /> : null}
@@ -191,9 +201,12 @@ function AccountPage(view: AccountView) {
   )
 }
 
-function Outcome({ words, told }: Pick<AccountView, 'words' | 'told'>) {
+/** What is not said beside a field. */
+function Outcome(view: AccountView) {
+  const { words, told } = view
   const say = words.ownAccount
   if (told === null || told.kind === 'factor' || told.kind === 'passkey') return null
+  if (told.kind !== 'changed' && told.kind !== 'late' && isOffered(view, told.sent)) return null
   if (told.kind === 'changed') {
     return (
       <div class="made" role="status">
@@ -216,6 +229,17 @@ function Outcome({ words, told }: Pick<AccountView, 'words' | 'told'>) {
     <p class="wrong" role="alert">
       {text}
     </p>
+  )
+}
+
+/** Whether a form is on the page: what it was about may be gone by now. */
+function isOffered({ account, isFactorOfFile, takesPasswords, rpId }: AccountView, { act, of }: SentForm): boolean {
+  if (act === 'passkey-remove') return account.passkeys.some(({ id }) => id === of)
+  if (act === 'passkey') return rpId !== null
+  return (
+    takesPasswords &&
+    (act !== 'recovery' || account.factor !== null || isFactorOfFile) &&
+    (act !== 'factor-remove' || account.factor !== null)
   )
 }
 
@@ -245,9 +269,11 @@ function Since(props: { readonly words: Words; readonly say: (day: string) => st
 }
 
 function Password(view: AccountView) {
-  const { words, account, name } = view
+  const { words, account, name, told } = view
   const say = words.ownAccount
   const { password } = account
+  const fault = told?.kind === 'password' ? told.fault : null
+  const wrong = fault === null ? null : say.passwordFaults[fault]
   return (
     <section class="card way">
       <Change
@@ -255,7 +281,6 @@ function Password(view: AccountView) {
         act="password"
         label={say.changePassword}
         sign="lock"
-        isOpen={view.told?.kind === 'password'}
         heading={<h2>{words.password}</h2>}
         about={
           password === null ? say.passwordOfFile : <Since words={words} say={say.passwordSince} atMs={password.atMs} />
@@ -263,8 +288,20 @@ function Password(view: AccountView) {
       >
         {/* A password manager keeps the new password under this name. */}
         <input type="text" name="username" value={name} autocomplete="username" hidden />
-        <Secret id="new" label={say.newPassword} autocomplete="new-password" describedBy="password-rules" />
-        <Secret id="again" label={say.newPasswordAgain} autocomplete="new-password" />
+        <Secret
+          id="new"
+          label={say.newPassword}
+          autocomplete="new-password"
+          describedBy="password-rules"
+          wrong={fault === 'differ' ? null : wrong}
+          isFirst={fault !== null && view.isFresh}
+        />
+        <Secret
+          id="again"
+          label={say.newPasswordAgain}
+          autocomplete="new-password"
+          wrong={fault === 'differ' ? wrong : null}
+        />
         <p class="small soft wide" id="password-rules">
           {say.passwordRules(SHORTEST_PASSWORD)}
         </p>
@@ -491,6 +528,7 @@ function QrCode({ picture, label }: { readonly picture: readonly (readonly boole
 /** A form that changes something, under what it changes: closed until it is wanted, since each asks for the present password. */
 function Change(
   props: Omit<ConfirmView, 'isAlone'> & {
+    readonly told: Told | null
     readonly proof: string
     readonly act: string
     readonly label: string
@@ -500,17 +538,19 @@ function Change(
     readonly about?: Child
     /** One of several that it may be of. */
     readonly of?: Pick<Account['passkeys'][number], 'id' | 'name'>
-    /** Open from the start: what was just typed into it was refused. */
-    readonly isOpen?: boolean
     readonly isEnd?: boolean
     readonly children?: Child
   },
 ) {
-  const { words, proof, act, label, sign, heading, about, of, isFresh, isOpen = false, isEnd = false } = props
+  const { words, told, proof, act, label, sign, heading, about, of, isFresh, isEnd = false } = props
   const say = words.ownAccount
   const id = of === undefined ? act : `${act}-${of.id}`
+  // Open from the start where what was just typed into it was refused.
+  const refused = told?.kind === 'present' || told?.kind === 'password' ? told : null
+  const sent = refused?.sent.act === act && (of === undefined || refused.sent.of === of.id) ? refused.sent : null
+  const isWrong = sent !== null && told?.kind === 'present'
   return (
-    <details open={isOpen}>
+    <details open={sent !== null}>
       <summary class="head">
         {sign === undefined ? null : <Sign of={sign} />}
         <span>
@@ -524,11 +564,18 @@ function Change(
         <input type="hidden" name="proof" value={proof} />
         <input type="hidden" name="act" value={act} />
         {isFresh ? null : (
-          <Secret id={`present-${id}`} name="present" label={say.present} autocomplete="current-password" />
+          <Secret
+            id={`present-${id}`}
+            name="present"
+            label={say.present}
+            autocomplete="current-password"
+            wrong={isWrong ? say.presentWrong : null}
+            isFirst={sent !== null}
+          />
         )}
         {props.children}
         <label class="check wide" for={`tokens-${id}`}>
-          <input id={`tokens-${id}`} type="checkbox" name="tokens" value="1" />
+          <input id={`tokens-${id}`} type="checkbox" name="tokens" value="1" checked={sent?.endsTokens === true} />
           <span>{say.alsoTokens}</span>
         </label>
         <p class="small soft wide">{say.ends}</p>
@@ -553,12 +600,32 @@ function Secret(props: {
   readonly label: string
   readonly autocomplete: 'current-password' | 'new-password'
   readonly describedBy?: string
+  /** What is wrong with what was just typed there; null: nothing. */
+  readonly wrong?: string | null
+  /** Whether to type here first. */
+  readonly isFirst?: boolean
 }) {
-  const { id, name = id, label, autocomplete, describedBy } = props
+  const { id, name = id, label, autocomplete, describedBy, wrong = null, isFirst = false } = props
   return (
     <div>
       <label for={id}>{label}</label>
-      <input id={id} name={name} type="password" autocomplete={autocomplete} aria-describedby={describedBy} required />
+      {wrong === null ? null : (
+        <p class="wrong" role="alert" id={`wrong-${id}`}>
+          {wrong}
+        </p>
+      )}
+      <input
+        id={id}
+        name={name}
+        type="password"
+        autocomplete={autocomplete}
+        aria-describedby={
+          [describedBy, wrong === null ? undefined : `wrong-${id}`].filter(Boolean).join(' ') || undefined
+        }
+        aria-invalid={wrong === null ? undefined : 'true'}
+        autofocus={isFirst}
+        required
+      />
     </div>
   )
 }

@@ -12,7 +12,7 @@ const { test } = needs('chromium')
 
 setDefaultTimeout(300_000)
 
-const { browser, app } = await openFormStand({ people: ['ada', 'bob', 'eve', 'max', 'zoe'] })
+const { browser, app } = await openFormStand({ people: ['ada', 'bob', 'eve', 'ida', 'max', 'zoe'] })
 
 /** Each language has a person of its own: what one sets, another test must not meet. */
 const NAMES: Readonly<Record<string, string>> = { en: 'bob', de: 'eve', fr: 'max', es: 'zoe' }
@@ -48,6 +48,29 @@ test('a user of a file sets up a second factor by what the page shows, and it ke
     expect(await findBarriers(page)).toEqual([])
     await keepPicture(page, 'account-recovery-codes')
     expect(person.complaints).toEqual([])
+  } finally {
+    await person.context.close()
+  }
+})
+
+test('a wrong current password leaves the form open, with the cursor in its field, without a script too', async () => {
+  const person = await watchedContext(browser, {
+    locale: 'en',
+    viewport: { width: 1100, height: 800 },
+    javaScriptEnabled: false,
+  })
+  try {
+    const page = await openAccount(person, 'ida')
+    await page.locator('summary', { hasText: 'Set up an app' }).click()
+    await page.locator('#present-factor').fill('a wrong one')
+    await page.locator('#tokens-factor').check()
+    await page.getByRole('button', { name: 'Set up an app' }).click()
+    await page.getByRole('alert').waitFor()
+    const field = page.locator('details[open] input[type="password"]')
+    expect([await field.count(), await field.getAttribute('id')]).toEqual([1, 'present-factor'])
+    expect(await page.locator(':focus').getAttribute('id')).toBe('present-factor')
+    expect(await page.locator('#tokens-factor').isChecked()).toBe(true)
+    await keepPicture(page, 'account-wrong-password')
   } finally {
     await person.context.close()
   }

@@ -69,6 +69,10 @@ describe('the page', () => {
       [],
       ['Password'],
     ])
+    const wrong = refused.html.one('[role="alert"]').attribute('id')
+    expect(refused.html.field('New password').attribute('aria-describedby')).toBe(`password-rules ${wrong}`)
+    const differ = await browser.submit(page, { present: OF_FILE, new: OWN, again: OTHER })
+    expect(differ.html.one('input[aria-invalid]').attribute('id')).toBe('again')
     await signedIn(gate)
   })
 
@@ -123,6 +127,49 @@ describe('the page', () => {
 })
 
 describe('a change', () => {
+  test('with a wrong present password leaves its form open, with the error beside the field', async () => {
+    await using gate = await startAccounts(upstream)
+    const browser = await signedIn(gate)
+    const { codes } = await setFactor(gate, browser)
+    const again = await signedIn(gate, OF_FILE, codes[0])
+    for (const act of ['password', 'factor', 'recovery', 'factor-remove']) {
+      const page = await again.open(ACCOUNT)
+      expect(page.html.all('details[open], [role="alert"]')).toEqual([])
+      const { html, response } = await again.submit(
+        page,
+        { present: 'a wrong one', tokens: '1', new: OWN, again: OWN },
+        act,
+      )
+      const field = html.one(`details[open] input[id="present-${act}"]`)
+      const alert = html.one('details[open] form [role="alert"]')
+      expect([response.status, html.all('details[open]').length, html.all('[role="alert"]').length]).toEqual([
+        403, 1, 1,
+      ])
+      expect(alert.text).toBe('The current password is wrong. Nothing was changed.')
+      expect(['aria-invalid', 'aria-describedby', 'autofocus', 'value'].map(field.attribute)).toEqual([
+        'true',
+        alert.attribute('id'),
+        '',
+        null,
+      ])
+      // What else was typed is as it was, but for passwords.
+      expect(html.texts('input[checked]').length).toBe(1)
+      expect(html.has(`details[open] input[id="tokens-${act}"][checked]`)).toBe(true)
+      expect([OWN, 'a wrong one'].filter(one => html.text.includes(one))).toEqual([])
+    }
+  })
+
+  test('of something that is gone by now is told above the forms', async () => {
+    await using gate = await startAccounts(upstream)
+    const browser = await signedIn(gate)
+    const page = await browser.open(ACCOUNT)
+    const { html } = await browser.submit(page, { act: 'factor-remove', present: 'a wrong one' })
+    expect([html.all('details[open]').length, html.texts('[role="alert"]')]).toEqual([
+      0,
+      ['The current password is wrong. Nothing was changed.'],
+    ])
+  })
+
   test('is not made without the present password, and guesses there hold up the sign-in as well', async () => {
     await using gate = await startAccounts(upstream)
     const browser = await signedIn(gate)
