@@ -236,9 +236,11 @@ async function tellWithoutRefresh(
 ): Promise<void> {
   if (portal.lifetimes.refreshMs === null) return
   const isNews = offlineTerms !== null && (await sessions.noteLackedRefresh(provider, offlineTerms))
-  const next = isNews ? 'the next one asks for offline_access, which the provider lists' : 'it lasts for its lifetime'
+  const next = isNews
+    ? 'the next sign-in asks for offline_access, which the provider lists'
+    : 'the session goes on until its lifetime is over'
   ports.log[isNews ? 'warn' : 'info'](
-    `A sign-in brought no refresh token, so that its provider is not asked again about it: ${next}`,
+    `A sign-in brought no refresh token, so the provider cannot be asked again about its user: ${next}`,
     {
       id: requestId,
       provider: provider.name,

@@ -96,7 +96,7 @@ describe('offline_access', () => {
       await using other = await gateWith(place)
       await using gate = await gateWith(place)
       expect([await asksOf(gate, 1), await asksOf(other, 1)]).toEqual([[false], [true]])
-      expect(gate.told(LACKS, '"level":"warn"', 'the next one asks for offline_access')).toHaveLength(1)
+      expect(gate.told(LACKS, '"level":"warn"', 'the next sign-in asks for offline_access')).toHaveLength(1)
       expect([gate.told(LACKS).length, other.told(LACKS).length]).toEqual([1, 0])
     },
   )
@@ -157,7 +157,7 @@ describe('offline_access', () => {
     behave({ givesRefreshToken: false, discovery: { scopes_supported: ['openid', 'profile'] } })
     await using unlisted = await gateWith()
     expect(await asksOf(unlisted, 2)).toEqual([false, false])
-    expect(unlisted.told(LACKS, 'lasts for its lifetime')).toHaveLength(2)
+    expect(unlisted.told(LACKS, 'goes on until its lifetime is over')).toHaveLength(2)
   })
 })
 
