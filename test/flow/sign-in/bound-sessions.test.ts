@@ -9,9 +9,7 @@ import { temporaryFolder } from '../../kit/folder.ts'
 import { configOf, eventually, type Gate, type GateOptions, startGate } from '../../kit/gate.ts'
 import { needs } from '../../kit/needs.ts'
 import { untilTheEnd } from '../../kit/opened.ts'
-import { freePort } from '../../kit/programs/child.ts'
-import { startNginx } from '../../kit/programs/front.ts'
-import { changed, recipe } from '../../kit/programs/recipes.ts'
+import { BEHIND_TLS, changed, proxyTests, startBehindTls } from '../../kit/programs/recipes.ts'
 import { metricOf } from '../../kit/requests.ts'
 import { EVERYONE, providerTable, routeTo, SILENT } from '../../kit/toml.ts'
 import { forwarded, PAGE, send } from '../../kit/verify.ts'
@@ -238,21 +236,7 @@ test('a proxy in front that asks gets the same word: no proof, no session', asyn
   expect(await asked(`${session}`, ['Accept: */*'])).toBe(401)
 })
 
-const [NGINX_AUTH, NGINX_APP] = ['auth.example.com', 'app.example.com']
-
-/** nginx by the recipe, with somebody in front of it who ends TLS; `spoil` changes it. */
-async function startFront(folder: string, gate: Gate, spoil = (text: string) => text) {
-  const port = await freePort()
-  const placing = changed(
-    ['listen 80', `listen 127.0.0.1:${port}`],
-    ['https:443', `https:${port}`],
-    ['$scheme', 'https'],
-    ['sallyport:8080', `127.0.0.1:${gate.port}`],
-    ['sallyport:9080', `127.0.0.1:${gate.verifyPort}`],
-    ['app:3000', `127.0.0.1:${named.port}`],
-  )
-  return startNginx(folder, port, placing(spoil(recipe('nginx.conf'))))
-}
+const [FRONT_AUTH, FRONT_APP] = ['auth.example.com', 'app.example.com']
 
 /** An application that reads the fields of the recipe. */
 const named = keep(
@@ -263,47 +247,63 @@ const named = keep(
   }),
 )
 
-needs('nginx').test(
-  'behind a real nginx that asks by the recipe, sessions are bound and renewed, and count with their proof alone',
-  async () => {
-    const verifying = file({ url: NGINX_AUTH, hosts: [NGINX_APP] })
-      .replace(/upstream = "[^"]*"/, 'verify = true')
-      .replace('"x-token"', '"remote"')
-    await using gate = await startGate(verifying, {
-      server: 'trusted_proxies = ["127.0.0.1"]\nverify = "127.0.0.1:0"',
-      files: { 'users.toml': tablesOf({}, { name: 'bob' }) },
-    })
-    const signedIn = async (front: { readonly port: number }) => {
-      const browser = await DeviceBrowser.at(front, `https://${NGINX_AUTH}`, [NGINX_APP])
-      const form = await browser.open(`https://${NGINX_APP}/`)
-      const page = await browser.submit(form, { name: 'ada', password: PASSWORD })
-      expect([page.address.host, page.text]).toEqual([NGINX_APP, 'ada null'])
-      return browser
-    }
-    using folder = temporaryFolder()
-    await using front = await startFront(folder.path, gate)
-    const browser = await signedIn(front)
-    expect((await browser.register()).status).toBe(200)
-    expect((await browser.renew()).status).toBe(200)
-    browser.forget(NGINX_APP, browser.proof)
-    const app = `https://${NGINX_APP}/`
-    const refused = await browser.visit(app, { headers: FETCH })
-    expect([refused.status, await refused.json()]).toMatchObject([401, { sign_in: expect.any(String) }])
-    expect((await browser.visit(app)).headers.get('location')).toStartWith(`https://${NGINX_AUTH}/.sallyport/login?`)
-    expect((await browser.open(app)).text).toBe('ada null')
+function startAsked(): Promise<Gate> {
+  const verifying = file({ url: FRONT_AUTH, hosts: [FRONT_APP] })
+    .replace(/upstream = "[^"]*"/, 'verify = true')
+    .replace('"x-token"', '"remote"')
+  return startGate(verifying, {
+    server: 'trusted_proxies = ["127.0.0.1"]\nverify = "127.0.0.1:0"',
+    files: { 'users.toml': tablesOf({}, { name: 'bob' }) },
+  })
+}
 
-    // One that drops these fields binds nothing, on either way.
-    using spoiled = temporaryFolder()
-    const portal = 'location / {\n        proxy_pass http://sallyport:8080;'
-    const lost = 'proxy_hide_header Secure-Session-Registration; proxy_set_header Secure-Session-Response "";'
-    await using other = await startFront(spoiled.path, gate, changed([portal, `${portal} ${lost}`]))
-    const unbound = await signedIn(other)
-    expect(unbound.offered).toBeNull()
-    unbound.offered = (await signedIn(front)).offered
-    expect((await unbound.register()).status).toBe(403)
-    expect(await mayOpen(unbound, NGINX_APP)).toBe(true)
-  },
-)
+async function signInThrough(front: { readonly port: number }): Promise<DeviceBrowser> {
+  const browser = await DeviceBrowser.at(front, `https://${FRONT_AUTH}`, [FRONT_APP])
+  const form = await browser.open(`https://${FRONT_APP}/`)
+  const page = await browser.submit(form, { name: 'ada', password: PASSWORD })
+  expect([page.address.host, page.text]).toEqual([FRONT_APP, 'ada null'])
+  return browser
+}
+
+for (const name of BEHIND_TLS) {
+  proxyTests(name).test(
+    `behind a real ${name} that asks by the recipe, sessions are bound and renewed, and count with their proof alone`,
+    async () => {
+      await using gate = await startAsked()
+      using folder = temporaryFolder()
+      await using front = await startBehindTls(name, folder.path, gate, named.port ?? 0)
+      const browser = await signInThrough(front)
+      expect((await browser.register()).status).toBe(200)
+      expect((await browser.renew()).status).toBe(200)
+      browser.forget(FRONT_APP, browser.proof)
+      const app = `https://${FRONT_APP}/`
+      const refused = await browser.visit(app, { headers: FETCH })
+      // The controller of an ingress leads programs there, too, and by the application's host.
+      const isIngress = name === 'ingress-nginx'
+      const login = `https://${isIngress ? FRONT_APP : FRONT_AUTH}/.sallyport/login?`
+      if (isIngress) expect(refused.headers.get('location')).toStartWith(login)
+      else expect([refused.status, await refused.json()]).toMatchObject([401, { sign_in: expect.any(String) }])
+      expect((await browser.visit(app)).headers.get('location')).toStartWith(login)
+      expect((await browser.open(app)).text).toBe('ada null')
+    },
+  )
+}
+
+needs('nginx').test('a proxy that drops the fields of bound sessions binds nothing, on either way', async () => {
+  await using gate = await startAsked()
+  using folder = temporaryFolder()
+  const portal = 'location / {\n        proxy_pass http://sallyport:8080;'
+  const lost = 'proxy_hide_header Secure-Session-Registration; proxy_set_header Secure-Session-Response "";'
+  const spoil = changed([portal, `${portal} ${lost}`])
+  await using front = await startBehindTls('nginx', folder.path, gate, named.port ?? 0, spoil)
+  const unbound = await signInThrough(front)
+  expect(unbound.offered).toBeNull()
+  using whole = temporaryFolder()
+  await using other = await startBehindTls('nginx', whole.path, gate, named.port ?? 0)
+  unbound.offered = (await signInThrough(other)).offered
+  expect((await unbound.register()).status).toBe(403)
+  expect(await mayOpen(unbound, FRONT_APP)).toBe(true)
+})
 
 test('the doctor in place of an application is let through where sessions have to be bound', async () => {
   const portal = `url = "https://${AUTH}"\nproviders = ["id"]\nbind_sessions = "required"\n${EVERYONE}`

@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { askBy } from '../../../src/base/http-client.ts'
 import type { Ports } from '../../../src/base/ports.ts'
@@ -241,6 +241,62 @@ async function openRecipeStand(
       await app[Symbol.asyncDispose]()
       await upgrading[Symbol.asyncDispose]()
       folder[Symbol.dispose]()
+    },
+  }
+}
+
+/** Those that have a recipe, and believe somebody in front who says that it was HTTPS. */
+export const BEHIND_TLS = [
+  'nginx',
+  'Caddy that trusts where clients are',
+  'HAProxy',
+  'ingress-nginx',
+  'Traefik that trusts where clients are',
+  'Envoy',
+] as const satisfies readonly ProxyName[]
+
+/** A recipe as it is on a port of HTTPS, though somebody in front ends TLS. */
+function asByTls(name: (typeof BEHIND_TLS)[number], folder: string, port: number): (text: string) => string {
+  switch (name) {
+    case 'nginx':
+      return changed(['https:443', `https:${port}`], ['$scheme', 'https'])
+    case 'ingress-nginx':
+      return changed(['$scheme', 'https'], ['$server_port', '443'])
+    case 'HAProxy': {
+      const lua = changed(['txn.sf:ssl_fc() == 1', 'true'])(recipe('haproxy-sallyport.lua'))
+      writeFileSync(join(folder, 'haproxy-sallyport.lua'), lua)
+      return changed(['X-Forwarded-Proto http\n', 'X-Forwarded-Proto https\n'], ['/etc/haproxy/', `${folder}/`])
+    }
+    case 'Envoy':
+      return changed([/^( +)use_remote_address: true$/, '$1use_remote_address: true\n$1xff_num_trusted_hops: 1'])
+    default:
+      return text => text
+  }
+}
+
+/** A recipe in front of a gate and of one application at `app.example.com`, with somebody before it who ends TLS. */
+export async function startBehindTls(
+  name: (typeof BEHIND_TLS)[number],
+  folder: string,
+  gate: Gate,
+  app: number,
+  spoil: (text: string) => string = text => text,
+): Promise<Front> {
+  const port = await freePort()
+  const escaper = startEscaper()
+  const text = spoil(recipe(RECIPE_FILES[name]))
+  const made = name === 'ingress-nginx' ? expandIngress(text, `http://127.0.0.1:${escaper.port}`) : text
+  const front = await start(
+    name,
+    folder,
+    port,
+    placed(asByTls(name, folder, port)(made), gate, () => app),
+  )
+  return {
+    port,
+    async [Symbol.asyncDispose]() {
+      await front[Symbol.asyncDispose]()
+      await escaper.stop(true)
     },
   }
 }
