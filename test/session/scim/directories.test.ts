@@ -175,6 +175,20 @@ test('a list has what anybody has written by then, by a process that has heard o
   await Promise.all([one.sessions.close(), other.sessions.close()])
 })
 
+test('a directory bars whom it has pushed for as long as the file has it', async () => {
+  using folder = temporaryFolder()
+  const one = open(folder.path)
+  await one.sessions.directories.replace(DIRECTORY, null, userOf(false))
+  const isBarredWith = async (directories: readonly Directory[]) => {
+    one.sessions.configure({ ...LIMITS, directories })
+    await one.sessions.directories.list(DIRECTORY)
+    return one.sessions.directories.isBarred(ADA)
+  }
+  expect(await isBarredWith([])).toBe(false)
+  expect(await isBarredWith([DIRECTORY])).toBe(true)
+  await one.sessions.close()
+})
+
 test('whoever hears of one that was written reads that one, and a list reads nothing that is known', async () => {
   using folder = temporaryFolder()
   let readings = 0
