@@ -12,6 +12,7 @@ import { openSqliteStore } from '../../../src/session/sqlite/store.ts'
 import { accepts } from '../../config/checks.ts'
 import { fakeClock, quietPorts } from '../../kit/clock.ts'
 import { NO_DEFERRED_ENDS } from '../../kit/sessions/lifetimes.ts'
+import { refusal } from '../../kit/thrown.ts'
 
 let hash = ''
 let other = ''
@@ -315,4 +316,11 @@ test('other work goes on while passwords are hashed', async () => {
   }
   expect([turns, isHashed]).toEqual([20, false])
   expect(await flight).toBe('access.password')
+})
+
+test('the log has the name of a user whose password was wrong, and none that nobody has: it may be a password', async () => {
+  const { find } = open()
+  const facts = async (pair: string) => (await refusal(find(pair))).facts
+  expect(await facts('ada:wrong')).toEqual({ user: 'ada' })
+  expect(await facts('secret:ada')).toEqual({})
 })
