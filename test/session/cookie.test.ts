@@ -36,7 +36,11 @@ describe('reading', () => {
 
 test('cookies of one use are read with and without their suffix, in order, and no others', () => {
   const header = 'sallyport-ask-abc=1; a=2; sallyport-ask=3;sallyport-ask-abcd=4; xsallyport-ask=5; sallyport-ask-x_-=6'
-  expect(readCookies(header, cookieName('ask', false)).map(({ value }) => value)).toEqual(['1', '3', '6'])
+  expect(readCookies(header, cookieName('ask', false))).toEqual([
+    { name: 'sallyport-ask-abc', value: '1' },
+    { name: 'sallyport-ask', value: '3' },
+    { name: 'sallyport-ask-x_-', value: '6' },
+  ])
 })
 
 test('every use of a cookie of ours goes no further, and no application sets one', () => {
