@@ -109,12 +109,16 @@ export function unreachable(address: string, what: string, cause?: unknown): Gat
   })
 }
 
-/** RFC 9110 §10.2.3: seconds, or a date. */
+/** Authorities set their limits by the week: one that says more, by mistake, does not keep names without certificates. */
+const LONGEST_RETRY_MS = 8 * 24 * 60 * 60 * 1000
+
+/** RFC 9110 §10.2.3: seconds, or a date. Eight days at most. */
 export function retryAfterMs(headers: Headers): number | null {
   const text = headers.get('retry-after')
   if (text === null) return null
-  if (/^\d{1,7}$/.test(text)) return Number(text) * 1000
+  if (/^\d{1,7}$/.test(text)) return Math.min(Number(text) * 1000, LONGEST_RETRY_MS)
   const atMs = Date.parse(text)
   const sentMs = Date.parse(headers.get('date') ?? '')
-  return Number.isNaN(atMs) || Number.isNaN(sentMs) ? null : Math.max(0, atMs - sentMs)
+  if (Number.isNaN(atMs) || Number.isNaN(sentMs)) return null
+  return Math.min(Math.max(0, atMs - sentMs), LONGEST_RETRY_MS)
 }
