@@ -106,8 +106,10 @@ export function startUpkeep(tools: UpkeepTools, timers: SessionTimers): Upkeep {
     if (isOwnerId(id)) ownerBound.forgetOwner(id)
     if (id.startsWith(COOKIES_OF)) readAgain(id.slice(COOKIES_OF.length))
     const held = memory.cache.held(id)
-    const row = held === undefined ? null : await store.findById(id)
-    if (held === undefined || row === null) return
+    // Who is on the way into memory was perhaps read before this.
+    if (held === undefined) return memory.readCookiesAgain(id)
+    const row = await store.findById(id)
+    if (row === null) return
     if (row.createdAtMs !== held.session.createdAtMs) memory.takeOver(row)
     else if (row.checkedAtMs > held.checkedAtMs || row.bound !== keptOf(held.session.bound)) memory.adopt(row, held)
   }

@@ -3,6 +3,7 @@ import { mkdirSync, symlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import { makeIdentity } from '../../src/identity/identity.ts'
 import type { FilePerson } from '../../src/identity/passwords/users.ts'
+import { renderBinding } from '../../src/session/device-binding.ts'
 import { type OpenSessions, openSessions } from '../../src/session/open.ts'
 import { createSealer } from '../../src/session/seal.ts'
 import { openSqliteStore } from '../../src/session/sqlite/store.ts'
@@ -132,6 +133,46 @@ test('what others changed is heard of, though a session among it cannot be read 
       'the groups of the session are those of now',
     )
   } finally {
+    await sessions.close()
+    await others.sessions.close()
+  }
+})
+
+test('what is heard of a session while it is on its way into memory counts for it', async () => {
+  using folder = temporaryFolder()
+  const path = join(folder.path, 's.db')
+  const store = openSqliteStore(path, PORTS)
+  const elsewhere = openSqliteStore(path, PORTS)
+  const { promise: isOver, resolve: goOn } = Promise.withResolvers<void>()
+  let hasUpdates = false
+  let isHeard = false
+  const { sessions } = listening({
+    ...store,
+    // As where the server that has the session answers later than the one that has the changes.
+    async findByHash(hash) {
+      const found = await store.findByHash(hash)
+      if (!isHeard) await isOver
+      return found
+    },
+    async changesSince() {
+      // One look after the other: by the next one all of it is in memory.
+      isHeard = hasUpdates
+      const changes = await store.changesSince()
+      hasUpdates ||= changes.updated.length > 0
+      return changes
+    },
+  })
+  const others = listening(elsewhere)
+  try {
+    const { token, session } = await others.sessions.start(SIGN_IN)
+    const finding = sessions.find(token, 'x.example')
+    const binding = renderBinding({ key: { x: 'x', y: 'y' }, thumbprint: 'print', boundAtMs: 1, network: '' })
+    expect(await elsewhere.bind(session.id, binding, null)).toBe(true)
+    await eventually(() => isHeard, 'it is heard that the session is bound')
+    goOn()
+    expect((await finding)?.bound?.thumbprint).toBe('print')
+  } finally {
+    goOn()
     await sessions.close()
     await others.sessions.close()
   }
