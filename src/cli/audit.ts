@@ -10,7 +10,7 @@ import { showUnseen } from '../base/control-characters.ts'
 import { count } from '../config/render-diagnostics.ts'
 import { didYouMean } from '../config/text/suggest.ts'
 import { parseDuration } from '../config/values/duration.ts'
-import { EXIT, namedFile, parseArguments } from '../console/args.ts'
+import { EXIT, failWith, namedFile, parseArguments } from '../console/args.ts'
 import type { Io } from '../console/io.ts'
 import { servedConfig } from '../console/running-server.ts'
 import { usageLines } from '../console/usage.ts'
@@ -58,10 +58,7 @@ export async function runAudit(argv: readonly string[], io: Io, ports: StorePort
   if (!named.ok) return named.exitCode
   const { values } = parsed
   const wanted = readWanted(values, ports.now())
-  if (typeof wanted === 'string') {
-    io.stderr(`${wanted}\n${usageLines(USAGE.text)}\n`)
-    return EXIT.usage
-  }
+  if (typeof wanted === 'string') return failWith(io, `${wanted}\n${usageLines(USAGE.text)}`, EXIT.usage)
   return withSessions(named.file, io, ports, async ({ audit: { keepMs } }, _sessions, { store, audit }) => {
     if ('user' in wanted) {
       const number = await eraseFromAudit(store, wanted)

@@ -2,7 +2,7 @@
 
 import { existsSync, ftruncateSync, lstatSync, rmSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
-import { EXIT, parseArguments } from '../console/args.ts'
+import { EXIT, failWith, parseArguments } from '../console/args.ts'
 import { becomeStoreUser, createFile, mayChangeWayTo } from '../console/drop-root.ts'
 import type { Io } from '../console/io.ts'
 import { servedConfig } from '../console/running-server.ts'
@@ -35,10 +35,7 @@ export function runBackup(argv: readonly string[], io: Io, ports: StorePorts): n
   if (!parsed.ok) return parsed.exitCode
   const { values, positionals } = parsed
   const [to = ''] = positionals
-  if (to === '') {
-    io.stderr(`say where to\n${usageLines(USAGE.text)}\n`)
-    return EXIT.usage
-  }
+  if (to === '') return failWith(io, `say where to\n${usageLines(USAGE.text)}`, EXIT.usage)
   const config = configOf(values.config ?? servedConfig(io) ?? 'routes.toml', io, ports)
   if (config === null || isOutOfReach(config.sessions.store, io)) return EXIT.failed
   const { store, keys: given } = config.sessions
@@ -47,10 +44,10 @@ export function runBackup(argv: readonly string[], io: Io, ports: StorePorts): n
   const keyTo = values['with-key'] === true ? `${target}.key` : null
   let begun: Begun | null = null
   try {
-    if (!existsSync(dirname(target))) return refuse(`there is no folder ${dirname(target)}; mkdir -p makes it`, io)
-    for (const path of [target, keyTo]) if (path !== null && isThere(path)) return refuse(`${path} exists`, io)
+    if (!existsSync(dirname(target))) return failWith(io, `there is no folder ${dirname(target)}; mkdir -p makes it`)
+    for (const path of [target, keyTo]) if (path !== null && isThere(path)) return failWith(io, `${path} exists`)
     if (keyTo !== null && given === null && !existsSync(keyPathOf(store.path))) {
-      return refuse(`there is no key ${keyPathOf(store.path)}`, io)
+      return failWith(io, `there is no key ${keyPathOf(store.path)}`)
     }
     const user = userOfStore(store, io.running?.() ?? null)
     if (user !== null) {
@@ -105,11 +102,5 @@ function isThere(path: string): boolean {
 
 /** Says whose business a Redis store's backups are; answers the exit code. */
 export function refuseRedis(io: Io): number {
-  return refuse('the sessions are in Redis, which has backups of its own (SAVE, and its dump.rdb)', io)
-}
-
-/** Writes why nothing was done; answers the exit code. */
-export function refuse(why: string, io: Io): number {
-  io.stderr(`${why}\n`)
-  return EXIT.failed
+  return failWith(io, 'the sessions are in Redis, which has backups of its own (SAVE, and its dump.rdb)')
 }

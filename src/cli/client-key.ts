@@ -4,7 +4,7 @@ import { resolve } from 'node:path'
 import { showJson } from '../base/control-characters.ts'
 import { whyUnreadable } from '../config/text/substitute.ts'
 import { parseClientKey } from '../config/values/pem.ts'
-import { EXIT, parseArguments } from '../console/args.ts'
+import { EXIT, failWith, parseArguments } from '../console/args.ts'
 import type { Io } from '../console/io.ts'
 import { publicClientKey } from '../identity/tokens/client-authentication.ts'
 
@@ -22,22 +22,15 @@ export async function runClientKey(argv: readonly string[], io: Io): Promise<num
   const parsed = parseArguments(argv, USAGE, io)
   if (!parsed.ok) return parsed.exitCode
   const [file] = parsed.positionals
-  if (file === undefined) {
-    io.stderr(`sallyport client-key needs the file of a private key\n`)
-    return EXIT.usage
-  }
+  if (file === undefined) return failWith(io, 'sallyport client-key needs the file of a private key', EXIT.usage)
   let text: string
   try {
     text = io.readText(resolve(io.cwd, file))
   } catch (error) {
-    io.stderr(`${file} ${whyUnreadable(error)}\n`)
-    return EXIT.failed
+    return failWith(io, `${file} ${whyUnreadable(error)}`)
   }
   const key = parseClientKey(text)
-  if (typeof key === 'string') {
-    io.stderr(`${file} ${key}\n`)
-    return EXIT.failed
-  }
+  if (typeof key === 'string') return failWith(io, `${file} ${key}`)
   io.stdout(`${showJson({ keys: [await publicClientKey(text)] }, 2)}\n`)
   return EXIT.ok
 }

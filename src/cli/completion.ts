@@ -1,6 +1,6 @@
 /** `sallyport completion`: what completes commands and options in bash, zsh and fish. */
 
-import { EXIT, parseArguments } from '../console/args.ts'
+import { EXIT, failWith, parseArguments } from '../console/args.ts'
 import type { Io } from '../console/io.ts'
 import { usageLines } from '../console/usage.ts'
 import { USAGE as IMPORT } from '../migrate/import.ts'
@@ -45,10 +45,8 @@ export function runCompletion(argv: readonly string[], io: Io): number {
   const parsed = parseArguments(argv, USAGE, io)
   if (!parsed.ok) return parsed.exitCode
   const shell = SHELLS.find(name => name === parsed.positionals[0])
-  if (shell === undefined) {
-    io.stderr(`say for which shell: ${SHELLS.join(', ')}\n${usageLines(USAGE.text)}\n`)
-    return EXIT.usage
-  }
+  if (shell === undefined)
+    return failWith(io, `say for which shell: ${SHELLS.join(', ')}\n${usageLines(USAGE.text)}`, EXIT.usage)
   io.stdout(completionScript(shell, completedCommands()))
   return EXIT.ok
 }

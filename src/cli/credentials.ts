@@ -4,7 +4,7 @@ import type { AuditFacts } from '../audit/record.ts'
 import type { Audit } from '../audit/writer.ts'
 import { showJson } from '../base/control-characters.ts'
 import type { Config } from '../config/resolve/config.ts'
-import { EXIT, namedFileAmong } from '../console/args.ts'
+import { EXIT, failWith, namedFileAmong } from '../console/args.ts'
 import type { Io } from '../console/io.ts'
 import { columns } from '../console/terminal.ts'
 import { usageLines } from '../console/usage.ts'
@@ -70,7 +70,7 @@ export async function runCredentials<Values extends CommonValues, Wanted, Held e
 
   async function create(config: Config, sessions: OpenSessions, audit: Audit, wanted: Wanted): Promise<number> {
     const made = await command.create(config, sessions, wanted)
-    if (typeof made === 'string') return failed(made, io)
+    if (typeof made === 'string') return failWith(io, made)
     const { held, secret } = made
     await audit.keep(command.made, factsOf(held.session))
     if (isJson) io.stdout(`${showJson({ ...command.describe(held), [command.member]: secret }, 2)}\n`)
@@ -92,7 +92,7 @@ export async function runCredentials<Values extends CommonValues, Wanted, Held e
   async function revoke(config: Config, sessions: OpenSessions, audit: Audit, wanted: string): Promise<number> {
     const all = await allOf(config, sessions)
     const held = all.find(({ session }) => session.id === wanted)
-    if (held === undefined) return failed(`there is no ${command.one} ${wanted}`, io)
+    if (held === undefined) return failWith(io, `there is no ${command.one} ${wanted}`)
     await sessions.end(wanted)
     await audit.keep(command.revoked, factsOf(held.session))
     io.stdout(`${wanted} revoked\n`)
@@ -120,12 +120,6 @@ export async function runCredentials<Values extends CommonValues, Wanted, Held e
     throw new Mistake('say create, list, or revoke with one ID')
   } catch (error) {
     if (!(error instanceof Mistake)) throw error
-    io.stderr(`${error.message}\n${usageLines(command.usage)}\n`)
-    return EXIT.usage
+    return failWith(io, `${error.message}\n${usageLines(command.usage)}`, EXIT.usage)
   }
-}
-
-function failed(why: string, io: Io): number {
-  io.stderr(`${why}\n`)
-  return EXIT.failed
 }

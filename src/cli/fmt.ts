@@ -9,7 +9,7 @@ import { renderDiagnostics } from '../config/render-diagnostics.ts'
 import { parseToml } from '../config/text/parse.ts'
 import { commentsOf } from '../config/text/positions.ts'
 import { whyUnreadable } from '../config/text/substitute.ts'
-import { EXIT, namedFile, parseArguments } from '../console/args.ts'
+import { EXIT, failWith, namedFile, parseArguments } from '../console/args.ts'
 import type { Io } from '../console/io.ts'
 import { replaceFile, whyUnwritten } from '../console/replace-file.ts'
 
@@ -41,8 +41,7 @@ export async function runFmt(argv: readonly string[], io: Io): Promise<number> {
   try {
     text = io.readText(path)
   } catch (error) {
-    io.stderr(`${file} ${whyUnreadable(error)}\n`)
-    return EXIT.failed
+    return failWith(io, `${file} ${whyUnreadable(error)}`)
   }
   const included = readIncluded(text, { ...io, file: path, shownAs: file }).files
   const format = await openFormatter()

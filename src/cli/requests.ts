@@ -5,7 +5,7 @@ import type { Audit } from '../audit/writer.ts'
 import { showJson } from '../base/control-characters.ts'
 import type { Config } from '../config/resolve/config.ts'
 import { parseDuration } from '../config/values/duration.ts'
-import { EXIT, namedFileAmong, parseArguments } from '../console/args.ts'
+import { EXIT, failWith, namedFileAmong, parseArguments } from '../console/args.ts'
 import type { Io } from '../console/io.ts'
 import { columns } from '../console/terminal.ts'
 import { usageLines } from '../console/usage.ts'
@@ -50,8 +50,7 @@ export async function runRequests(argv: readonly string[], io: Io, ports: StoreP
   const { values } = parsed
   const [act, id = '', surplus] = named.others
   const wrong = (why: string): number => {
-    io.stderr(`${why}\n${usageLines(USAGE.text)}\n`)
-    return EXIT.usage
+    return failWith(io, `${why}\n${usageLines(USAGE.text)}`, EXIT.usage)
   }
   const withGrants = (run: (grants: Grants, portals: readonly string[], audit: Audit) => Promise<number>) =>
     withSessions(named.file, io, ports, (config, { grants }, { audit }) => run(grants, portalsOf(config), audit))
@@ -71,8 +70,7 @@ export async function runRequests(argv: readonly string[], io: Io, ports: StoreP
       io.stdout(`${done}\n`)
       return EXIT.ok
     }
-    io.stderr(`there is nothing with the id ${id} to ${act}, or its role is not to be had any more\n`)
-    return EXIT.failed
+    return failWith(io, `there is nothing with the id ${id} to ${act}, or its role is not to be had any more`)
   })
 }
 

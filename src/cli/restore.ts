@@ -4,7 +4,7 @@ import { closeSync, existsSync, linkSync, renameSync } from 'node:fs'
 import { resolve } from 'node:path'
 import type { Ports } from '../base/ports.ts'
 import { loadConfig } from '../config/load.ts'
-import { EXIT, parseArguments } from '../console/args.ts'
+import { EXIT, failWith, parseArguments } from '../console/args.ts'
 import { becomeStoreUser, mayChangeWayTo, openToRead } from '../console/drop-root.ts'
 import type { Io } from '../console/io.ts'
 import { besideRunning } from '../console/running-server.ts'
@@ -13,7 +13,7 @@ import { keyPathOf } from '../process/session-state.ts'
 import { type CheckedBackup, openBackup } from '../session/sqlite/backup.ts'
 import { createBeside } from '../session/sqlite/create-beside.ts'
 import { fillKey, printOf, readKey } from '../session/store-key.ts'
-import { refuse, refuseRedis } from './backup.ts'
+import { refuseRedis } from './backup.ts'
 import { configOf, type StorePorts, tellFailure, userOfStore } from './with-sessions.ts'
 
 export const USAGE = {
@@ -38,10 +38,7 @@ export function runRestore(argv: readonly string[], io: Io, ports: StorePorts): 
   if (!parsed.ok) return parsed.exitCode
   const { values, positionals } = parsed
   const [name = ''] = positionals
-  if (name === '') {
-    io.stderr(`say which backup\n${usageLines(USAGE.text)}\n`)
-    return EXIT.usage
-  }
+  if (name === '') return failWith(io, `say which backup\n${usageLines(USAGE.text)}`, EXIT.usage)
   // A server's word about its data folder is not enough to replace something there.
   const config = configOf(values.config, { ...io, running: () => null }, ports)
   if (config === null) return EXIT.failed
@@ -50,17 +47,15 @@ export function runRestore(argv: readonly string[], io: Io, ports: StorePorts): 
   const served = loadConfig(path, { ...ports, env })
   if (served.ok && !Bun.deepEquals(served.config.sessions.store, config.sessions.store)) {
     const data = env('SALLYPORT_DATA')
-    return refuse(
-      `the server of ${values.config} has its sessions in ${data}: put SALLYPORT_DATA=${data} before this command`,
+    return failWith(
       io,
+      `the server of ${values.config} has its sessions in ${data}: put SALLYPORT_DATA=${data} before this command`,
     )
   }
   const { store, keys: given } = config.sessions
   if (store.kind === 'redis') return refuseRedis(io)
-  if (store.path === ':memory:') {
-    io.stderr('the sessions are in the memory of the running server alone: see [sessions] store\n')
-    return EXIT.failed
-  }
+  if (store.path === ':memory:')
+    return failWith(io, 'the sessions are in the memory of the running server alone: see [sessions] store')
   const from = resolve(io.cwd, name)
   const files = new Files()
   let backup: CheckedBackup | null = null
@@ -78,18 +73,18 @@ export function runRestore(argv: readonly string[], io: Io, ports: StorePorts): 
     const keyFile = values['with-key'] === true ? files.open(`${from}.key`) : undefined
     const broughtKeys = keyFile === undefined ? own : [readKey(`${from}.key`, keyFile)]
     const [brought = null] = broughtKeys
-    if (values['with-key'] === true && keyFile === undefined) return refuse(`there is no key ${from}.key`, io)
+    if (values['with-key'] === true && keyFile === undefined) return failWith(io, `there is no key ${from}.key`)
     const database = files.open(from)
-    if (database === undefined) return refuse(`there is no file ${from}`, io)
+    if (database === undefined) return failWith(io, `there is no file ${from}`)
     const log = files.open(`${from}-wal`) ?? null
     backup = openBackup({ database, log, shownAs: from }, store.path, ports)
-    if (brought === null && backup.keyPrint !== null) return refuse(`${place} is missing: ${OTHER_KEY}`, io)
+    if (brought === null && backup.keyPrint !== null) return failWith(io, `${place} is missing: ${OTHER_KEY}`)
     const brings = broughtKeys.flatMap(key => (key === null ? [] : [printOf(key)]))
     if (brought !== null && backup.keyPrint !== null && !brings.includes(backup.keyPrint)) {
-      return refuse(`${name} was sealed with another key: ${OTHER_KEY}`, io)
+      return failWith(io, `${name} was sealed with another key: ${OTHER_KEY}`)
     }
     const isOther = brought !== null && !own.some(key => key !== null && printOf(key) === printOf(brought))
-    if (isOther && given !== null) return refuse(`[sessions] key is not the one in ${from}.key: put that there`, io)
+    if (isOther && given !== null) return failWith(io, `[sessions] key is not the one in ${from}.key: put that there`)
     if (isOther) replaceKey(place, brought, ports)
     const aside = backup.putInPlace()
     io.stdout(`${store.path} is ${name} now${aside === null ? '' : `; what was there is ${aside}`}\n`)

@@ -1,7 +1,7 @@
 /** `sallyport service`: what runs Sallyport as a service, for systemd and others. */
 
 import { resolve } from 'node:path'
-import { EXIT, parseArguments } from '../console/args.ts'
+import { EXIT, failWith, parseArguments } from '../console/args.ts'
 import type { Io } from '../console/io.ts'
 import { nextCommand } from '../console/process.ts'
 
@@ -38,20 +38,14 @@ export async function runService(argv: readonly string[], io: Io): Promise<numbe
   const { positionals, values } = parsed
   const [kind = 'systemd'] = positionals
   const print = kind === 'socket' ? socketUnit : Object.hasOwn(SERVICES, kind) ? SERVICES[kind] : undefined
-  if (print === undefined) {
-    io.stderr(`there is no definition for "${kind}": socket, ${Object.keys(SERVICES).join(', ')}\n`)
-    return EXIT.usage
-  }
+  if (print === undefined)
+    return failWith(io, `there is no definition for "${kind}": socket, ${Object.keys(SERVICES).join(', ')}`, EXIT.usage)
   const ports = values.listen?.split(',') ?? []
   const mayListen = kind === 'socket' || kind === 'systemd'
-  if (ports.length > 0 && !mayListen) {
-    io.stderr('--listen is for systemd alone: others hand no sockets to a service\n')
-    return EXIT.usage
-  }
-  if (ports.length === 0 && kind === 'socket') {
-    io.stderr('a socket unit needs --listen, with the addresses that the file has in listen\n')
-    return EXIT.usage
-  }
+  if (ports.length > 0 && !mayListen)
+    return failWith(io, '--listen is for systemd alone: others hand no sockets to a service', EXIT.usage)
+  if (ports.length === 0 && kind === 'socket')
+    return failWith(io, 'a socket unit needs --listen, with the addresses that the file has in listen', EXIT.usage)
   const place: ServicePlace = {
     program: resolve(io.cwd, values.program ?? nextCommand()[0] ?? 'sallyport'),
     config: resolve(io.cwd, values.config ?? '/etc/sallyport/routes.toml'),
@@ -60,8 +54,11 @@ export async function runService(argv: readonly string[], io: Io): Promise<numbe
   }
   for (const word of [place.program, place.config, place.user, ...ports]) {
     if (PLAIN.test(word)) continue
-    io.stderr(`"${word}" has characters with a special meaning in a service definition: choose a plain name\n`)
-    return EXIT.usage
+    return failWith(
+      io,
+      `"${word}" has characters with a special meaning in a service definition: choose a plain name`,
+      EXIT.usage,
+    )
   }
   await io.stdout(print(place))
   const hidden = print === systemd ? [place.program, place.config].filter(path => HIDDEN.test(path)) : []

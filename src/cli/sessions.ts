@@ -5,7 +5,7 @@ import { showJson, showUnseen } from '../base/control-characters.ts'
 import { throughProxy } from '../base/outgoing.ts'
 import { count } from '../config/render-diagnostics.ts'
 import type { Config } from '../config/resolve/config.ts'
-import { EXIT, namedFileAmong, parseArguments } from '../console/args.ts'
+import { EXIT, failWith, namedFileAmong, parseArguments } from '../console/args.ts'
 import type { Io } from '../console/io.ts'
 import { columns } from '../console/terminal.ts'
 import { usageLines } from '../console/usage.ts'
@@ -72,10 +72,7 @@ export async function runSessions(argv: readonly string[], io: Io, ports: Ending
   const { values } = parsed
   const [act, ...ids] = named.others
   const mistake = findMistake(act, ids, values)
-  if (mistake !== null) {
-    io.stderr(`${mistake}\n${usageLines(USAGE.text)}\n`)
-    return EXIT.usage
-  }
+  if (mistake !== null) return failWith(io, `${mistake}\n${usageLines(USAGE.text)}`, EXIT.usage)
   return withSessions(
     named.file,
     io,
@@ -176,10 +173,8 @@ async function revoke(
     return revokeProvider(config, sessions, audit, provider, json === true, io)
   }
   // A misspelt name must not pass for somebody who is not signed in.
-  if (provider !== undefined && !config.providers.has(provider)) {
-    io.stderr(`there is no provider "${provider}"\n`)
-    return EXIT.failed
-  }
+  if (provider !== undefined && !config.providers.has(provider))
+    return failWith(io, `there is no provider "${provider}"`)
   const portals = [...config.portals.keys()]
   const those = ids.length > 0 ? await findAll(sessions, portals, ids, io) : { named: [], unstored: [] }
   if (those === null) return EXIT.failed
@@ -263,10 +258,8 @@ async function revokeProvider(
     revoked.push(...ended.map(({ id }) => id))
     await tellEnded(ended, audit)
   })
-  if (revoked.length === 0 && !config.providers.has(provider)) {
-    io.stderr(`there is no provider "${provider}", and nobody in the store has signed in at one\n`)
-    return EXIT.failed
-  }
+  if (revoked.length === 0 && !config.providers.has(provider))
+    return failWith(io, `there is no provider "${provider}", and nobody in the store has signed in at one`)
   await io.stdout(isJson ? `${showJson({ revoked })}\n` : `${count(revoked.length, 'session')} revoked\n`)
   return EXIT.ok
 }

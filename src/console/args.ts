@@ -18,6 +18,12 @@ export interface Usage<O extends NonNullable<ParseArgsConfig['options']>> {
 /** Exit codes that every command shares. */
 export const EXIT = { ok: 0, failed: 1, usage: 2 } as const
 
+/** Writes why a command did nothing; answers the exit code. */
+export function failWith(io: Pick<Io, 'stderr'>, why: string, code: number = EXIT.failed): number {
+  io.stderr(`${why}\n`)
+  return code
+}
+
 type Values<O extends NonNullable<ParseArgsConfig['options']>> = ReturnType<typeof parseArgs<{ options: O }>>['values']
 
 /** The arguments of a command, or the code to exit with, help or mistake having been written. */

@@ -3,7 +3,7 @@
 import { resolve } from 'node:path'
 import { showUnseen } from '../../base/control-characters.ts'
 import { toGateError } from '../../base/errors.ts'
-import { EXIT, parseArguments } from '../../console/args.ts'
+import { EXIT, failWith, parseArguments } from '../../console/args.ts'
 import type { Io } from '../../console/io.ts'
 import { usageLines } from '../../console/usage.ts'
 import { DEMO_PEOPLE } from './provider.ts'
@@ -35,10 +35,8 @@ export async function runDemo(
   const parsed = parseArguments(argv, USAGE, io)
   if (!parsed.ok) return parsed.exitCode
   const { port, dir } = parsed.values
-  if (port !== undefined && !(/^\d{1,5}$/.test(port) && Number(port) < 65_536)) {
-    io.stderr(`--port ${port} is not a port\n${usageLines(USAGE.text)}\n`)
-    return EXIT.usage
-  }
+  if (port !== undefined && !(/^\d{1,5}$/.test(port) && Number(port) < 65_536))
+    return failWith(io, `--port ${port} is not a port\n${usageLines(USAGE.text)}`, EXIT.usage)
   const options: DemoOptions = {
     dir: dir === undefined ? null : resolve(io.cwd, dir),
     port: port === undefined ? null : Number(port),

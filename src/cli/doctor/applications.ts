@@ -3,8 +3,9 @@
 import type { Ports } from '../../base/ports.ts'
 import type { Config } from '../../config/resolve/config.ts'
 import type { RouteConfig } from '../../config/resolve/routes.ts'
+import type { RefusalView } from '../../portal/admin/overview.ts'
 import { entrances } from '../../server/applications/known-refusals.ts'
-import { FORWARDED_FOR, findRefusal, type Refusal, speaksGrpc } from '../../server/applications/refusal.ts'
+import { FORWARDED_FOR, findRefusal, speaksGrpc } from '../../server/applications/refusal.ts'
 import { type Finding, good, type Section, warning } from './finding.ts'
 
 /** So many are asked at a time. */
@@ -49,7 +50,7 @@ function carriesNoGrpc({ id }: RouteConfig): Finding {
 const TRUSTS_NO_PROXY =
   'name the address that Sallyport comes from among the proxies that it trusts, in its own settings (Home Assistant: use_x_forwarded_for and trusted_proxies of http); it answers without that field'
 
-function refused({ id }: RouteConfig, { kind, status, words, sent, keys }: Refusal): Finding {
+function refused({ id }: RouteConfig, { kind, status, words, sent, keys }: RefusalView): Finding {
   const said = words === '' ? '' : `: “${words}”`
   const what = kind === 'page' ? `${sent} with ${status}` : `a WebSocket with ${sent}, with ${status}`
   if (sent === FORWARDED_FOR) return warning(`the application of "${id}" refuses ${what}${said}`, TRUSTS_NO_PROXY)

@@ -8,7 +8,7 @@ import { loadConfig } from '../../config/load.ts'
 import { renderDiagnostics } from '../../config/render-diagnostics.ts'
 import type { Config } from '../../config/resolve/config.ts'
 import { addressText, type ListenAddress, parseListen } from '../../config/values/listen.ts'
-import { EXIT, namedFile, parseArguments } from '../../console/args.ts'
+import { EXIT, failWith, namedFile, parseArguments } from '../../console/args.ts'
 import { findUnreadable, type Running, type ServiceUser, type Unreadable } from '../../console/drop-root.ts'
 import type { Io } from '../../console/io.ts'
 import { besideRunning, servedConfig } from '../../console/running-server.ts'
@@ -73,10 +73,12 @@ export async function runDoctor(
   }
   const standIn = parsed.values['stand-in']
   const address = standIn === undefined ? null : parseListen(standIn)
-  if (address?.ok === false) {
-    io.stderr(`--stand-in: ${address.message}${address.hint === '' ? '' : `\nhint: ${address.hint}`}\n`)
-    return EXIT.usage
-  }
+  if (address?.ok === false)
+    return failWith(
+      io,
+      `--stand-in: ${address.message}${address.hint === '' ? '' : `\nhint: ${address.hint}`}`,
+      EXIT.usage,
+    )
   const { config, fingerprint } = loaded
   const isLater = parsed.values['sign-in'] === true
   if (isLater) {

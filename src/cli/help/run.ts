@@ -5,7 +5,7 @@ import { CODES } from '../../base/errors.ts'
 import { SECTIONS } from '../../config/keys/keys.ts'
 import { ALL_WORDS } from '../../config/keys/synonyms.ts'
 import { suggest } from '../../config/text/suggest.ts'
-import { EXIT, parseArguments } from '../../console/args.ts'
+import { EXIT, failWith, parseArguments } from '../../console/args.ts'
 import type { Io } from '../../console/io.ts'
 import { columns } from '../../console/terminal.ts'
 import { COMMANDS } from './commands.ts'
@@ -110,10 +110,7 @@ export async function runHelp(
   const chapter = TOPICS.find(({ name }) => name === meant)
   const shown =
     meant === undefined ? own : chapter === undefined ? await lookUp(meant) : await Bun.file(chapter.path).text()
-  if (shown === '') {
-    io.stderr(`there is no command or chapter "${word}": ${hintFor(word, false)}\n`)
-    return EXIT.usage
-  }
+  if (shown === '') return failWith(io, `there is no command or chapter "${word}": ${hintFor(word, false)}`, EXIT.usage)
   await io.stdout(renderChapter(shown, io.colour.stdout))
   return EXIT.ok
 }

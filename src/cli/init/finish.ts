@@ -6,7 +6,7 @@ import { GateError } from '../../base/errors.ts'
 import { configSchema } from '../../config/keys/keys.ts'
 import { loadConfig } from '../../config/load.ts'
 import { renderDiagnostics } from '../../config/render-diagnostics.ts'
-import { EXIT } from '../../console/args.ts'
+import { EXIT, failWith } from '../../console/args.ts'
 import { createFile, groupForSecrets } from '../../console/drop-root.ts'
 import { whyUnwritten } from '../../console/replace-file.ts'
 import { writeToml } from '../../migrate/draft.ts'
@@ -49,8 +49,7 @@ export async function finish(init: Init, client: Client, known: Known): Promise<
   const { mistakes } = checkDraft(draft, out, [], io)
   if (mistakes.length > 0) {
     io.stderr(renderDiagnostics(mistakes, new Map([['routes.toml', draft]]), { colour: io.colour.stderr }))
-    io.stderr('Nothing was written.\n')
-    return EXIT.failed
+    return failWith(io, 'Nothing was written.')
   }
   const front = plan.front === null ? [] : await frontFiles(plan.front, { ...plan, port: plainPort(plan.coming) })
   const beside = known.hasSchema ? [...front, schemaFile()] : front
@@ -70,8 +69,7 @@ export async function finish(init: Init, client: Client, known: Known): Promise<
   }
   if (client.kind === 'make' && made === null) {
     files.discard()
-    io.stderr('Nothing was written, and nothing was changed at Pocket ID.\n')
-    return EXIT.failed
+    return failWith(io, 'Nothing was written, and nothing was changed at Pocket ID.')
   }
   const { id, secret } = made ?? (client.kind === 'known' ? client : { id: '', secret: null })
   files.write(out, textOf(known, id, needsSecret, made?.isPushed === true), 0o644)

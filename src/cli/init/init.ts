@@ -8,7 +8,7 @@ import { isLoopbackHost } from '../../base/net.ts'
 import { throughProxy } from '../../base/outgoing.ts'
 import { good, type Parsed } from '../../config/text/diagnostic.ts'
 import type { Json } from '../../config/text/raw.ts'
-import { EXIT, parseArguments } from '../../console/args.ts'
+import { EXIT, failWith, parseArguments } from '../../console/args.ts'
 import type { ServiceUser } from '../../console/drop-root.ts'
 import type { Io } from '../../console/io.ts'
 import type { Terminal } from '../../console/terminal.ts'
@@ -50,10 +50,8 @@ export async function runInit(
   const out = resolve(io.cwd, flags.out)
   const secretPath = join(dirname(out), SECRET_FILE)
   const taken = [out, secretPath].find(path => existsSync(path))
-  if (taken !== undefined) {
-    io.stderr(`${taken} exists already, and is left as it is; name another with --out FOLDER/routes.toml\n`)
-    return EXIT.failed
-  }
+  if (taken !== undefined)
+    return failWith(io, `${taken} exists already, and is left as it is; name another with --out FOLDER/routes.toml`)
   try {
     const reach = readReach(flags, io)
     const outgoing = readOutgoing(flags, reach)

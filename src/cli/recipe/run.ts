@@ -1,6 +1,6 @@
 /** `sallyport recipe`: shows the recipe for an application. */
 
-import { EXIT, parseArguments } from '../../console/args.ts'
+import { EXIT, failWith, parseArguments } from '../../console/args.ts'
 import type { Io } from '../../console/io.ts'
 import { HOST, UPSTREAM } from '../init/questions.ts'
 import { listRecipes, placeRecipe, readRecipe, recipeHint } from './recipe.ts'
@@ -28,19 +28,18 @@ export async function runRecipe(argv: readonly string[], io: Io): Promise<number
     return EXIT.ok
   }
   const recipe = await readRecipe(name)
-  if (recipe === null) {
-    io.stderr(`there is no recipe "${name}": ${recipeHint(name)}\n`)
-    return EXIT.usage
-  }
+  if (recipe === null) return failWith(io, `there is no recipe "${name}": ${recipeHint(name)}`, EXIT.usage)
   const place: { host?: string; upstream?: string } = {}
   for (const [key, question] of [['host', HOST] as const, ['upstream', UPSTREAM] as const]) {
     const stated = parsed.values[key]
     if (stated === undefined) continue
     const answer = await question.parse(stated)
-    if (!answer.ok) {
-      io.stderr(`--${key}: ${answer.message}${answer.hint === '' ? '' : `\n  hint: ${answer.hint}`}\n`)
-      return EXIT.usage
-    }
+    if (!answer.ok)
+      return failWith(
+        io,
+        `--${key}: ${answer.message}${answer.hint === '' ? '' : `\n  hint: ${answer.hint}`}`,
+        EXIT.usage,
+      )
     place[key] = answer.value
   }
   await io.stdout(placeRecipe(recipe, place))

@@ -6,7 +6,7 @@ import { count } from '../../config/render-diagnostics.ts'
 import type { Config } from '../../config/resolve/config.ts'
 import type { ProviderConfig } from '../../config/resolve/providers.ts'
 import type { Users } from '../../config/values/users-file.ts'
-import { EXIT } from '../../console/args.ts'
+import { EXIT, failWith } from '../../console/args.ts'
 import type { Io } from '../../console/io.ts'
 import { type FilePerson, personOf, userSubject } from '../../identity/passwords/users.ts'
 import { type Account, EMPTY } from '../../session/accounts/account.ts'
@@ -71,13 +71,13 @@ export function runReset(
   ports: StorePorts,
 ): Promise<number> {
   return withSessions(file, io, ports, async (config, sessions, { audit }) => {
-    if (wanted !== null && !config.providers.has(wanted)) return failed(`the file has no provider ${wanted}`, io)
+    if (wanted !== null && !config.providers.has(wanted)) return failWith(io, `the file has no provider ${wanted}`)
     const all = peopleNamed(config, name).filter(({ provider }) => wanted === null || provider.name === wanted)
     const [only, ...others] = all
-    if (only === undefined) return failed(`no users file of a provider has ${name}`, io)
+    if (only === undefined) return failWith(io, `no users file of a provider has ${name}`)
     if (others.length > 0) {
       const names = all.map(({ provider }) => provider.name)
-      return failed(`${name} is in the files of several providers: say --provider ${names.join(' or ')}`, io)
+      return failWith(io, `${name} is in the files of several providers: say --provider ${names.join(' or ')}`)
     }
     const { provider, person } = only
     const entry = provider.users?.entries.get(name)
@@ -121,9 +121,4 @@ function peopleNamed({ providers }: Pick<Config, 'providers'>, name: string): re
     const person = personOf(provider, name)
     return person === null ? [] : [{ provider, person }]
   })
-}
-
-function failed(why: string, io: Io): number {
-  io.stderr(`${why}\n`)
-  return EXIT.failed
 }

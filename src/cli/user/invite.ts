@@ -3,7 +3,7 @@
 import type { Config } from '../../config/resolve/config.ts'
 import type { PortalConfig } from '../../config/resolve/portals.ts'
 import type { ProviderConfig } from '../../config/resolve/providers.ts'
-import { EXIT } from '../../console/args.ts'
+import { EXIT, failWith } from '../../console/args.ts'
 import type { Io } from '../../console/io.ts'
 import { type FilePerson, personOf, userSubject } from '../../identity/passwords/users.ts'
 import { invitationAddress } from '../../portal/admin/invite-person.ts'
@@ -29,10 +29,7 @@ interface InvitePortal {
 export function runInvite({ name, portal, config: file }: InviteWish, io: Io, ports: StorePorts): Promise<number> {
   return withSessions(file, io, ports, async (config, sessions, { audit }) => {
     const found = portalFor(config, name, portal)
-    if (typeof found === 'string') {
-      io.stderr(`${found}\n`)
-      return EXIT.failed
-    }
+    if (typeof found === 'string') return failWith(io, found)
     const { person, provider } = found
     const { url, name: portalName } = found.portal
     if (url === null) throw new TypeError('a portal with passkeys has a url')

@@ -3,7 +3,7 @@
 import { basename } from 'node:path'
 import encodeQr from 'qr'
 import type { Ports } from '../../base/ports.ts'
-import { EXIT } from '../../console/args.ts'
+import { EXIT, failWith } from '../../console/args.ts'
 import type { Io } from '../../console/io.ts'
 import type { Terminal } from '../../console/terminal.ts'
 import { makeTotpSecret, totpAddress, totpStep } from '../../identity/passwords/totp.ts'
@@ -42,10 +42,8 @@ export async function giveTotp(
   const address = totpAddress(secret, name, issuer)
   if (io.terminal.stdout) io.stdout(drawQr(address, io.colour.stdout))
   io.stdout(`${address}\n`)
-  if (terminal !== null && !(await isShown(secret, io, terminal, ports.now))) {
-    io.stderr('Nothing was written.\n')
-    return EXIT.failed
-  }
+  if (terminal !== null && !(await isShown(secret, io, terminal, ports.now)))
+    return failWith(io, 'Nothing was written.')
   save(secret)
   const users = basename(path)
   io.stderr(

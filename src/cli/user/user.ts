@@ -7,7 +7,7 @@ import type { Ports } from '../../base/ports.ts'
 import { parseEmail } from '../../config/values/email.ts'
 import { readHtpasswd, readTotp } from '../../config/values/htpasswd.ts'
 import { isUsersToml, readUsers, userNameFault } from '../../config/values/users-file.ts'
-import { EXIT, parseArguments } from '../../console/args.ts'
+import { EXIT, failWith, parseArguments } from '../../console/args.ts'
 import type { Io } from '../../console/io.ts'
 import { columns } from '../../console/terminal.ts'
 import { usageLines } from '../../console/usage.ts'
@@ -190,7 +190,7 @@ async function changeTables(act: FileAct, asked: Asked, io: Io, source: Source):
   }
   if (act === 'totp') {
     if (asked.isRemoval) {
-      if (known?.totp == null) return failed(`${name} has no second factor`, io)
+      if (known?.totp == null) return failWith(io, `${name} has no second factor`)
       writeWhole(path, changeTable(path, before, name, { totp: null }))
       return told(`${name} has no second factor any more, and signs in with the password alone.`, io)
     }
@@ -218,10 +218,7 @@ async function changeTables(act: FileAct, asked: Asked, io: Io, source: Source):
     return told(added(asked, source, inGroups), io)
   }
   const endsTokens = asked.endsTokens ?? (await askWhetherTokensEnd(terminal, name))
-  if (endsTokens === null) {
-    io.stderr('Nothing was written.\n')
-    return EXIT.failed
-  }
+  if (endsTokens === null) return failWith(io, 'Nothing was written.')
   const epoch = endsTokens ? { token_epoch: (known?.tokenEpoch ?? 0) + 1 } : {}
   writeWhole(path, changeTable(path, before, name, { hash, password_changed: now, ...epoch }))
   const others = endsTokens
@@ -264,7 +261,7 @@ async function changeLines(act: FileAct, asked: Asked, io: Io, source: Source): 
     if (!asked.isRemoval) return giveTotpBeside(asked, io, source)
     return takeTotp(asked, io)
       ? told(`${name} has no second factor any more, and signs in with the password alone.`, io)
-      : failed(`${name} has no second factor`, io)
+      : failWith(io, `${name} has no second factor`)
   }
   if (act === 'remove') {
     writeLines(path, before.toSpliced(findLine(before, name), 1))
@@ -282,7 +279,7 @@ async function changeLines(act: FileAct, asked: Asked, io: Io, source: Source): 
     ...(asked.endsTokens === true ? ['that tokens end'] : []),
   ]
   if (unheld.length > 0) {
-    return failed(`${file} has lines of NAME:HASH, which cannot hold ${unheld.join(', ')}: ${convertHint(file)}`, io)
+    return failWith(io, `${file} has lines of NAME:HASH, which cannot hold ${unheld.join(', ')}: ${convertHint(file)}`)
   }
   const hash = await hashFor(asked, source, io)
   if (hash === null) return EXIT.failed
@@ -311,10 +308,7 @@ function giveTotpBeside(asked: Asked, io: Io, source: Source): Promise<number> {
 
 async function listUsers(file: string, io: Io, config: string | null, { setByUsers }: StoredActs): Promise<number> {
   const path = resolve(io.cwd, file)
-  if (!existsSync(path)) {
-    io.stderr(`${file} does not exist: sallyport user add ${file} NAME makes it\n`)
-    return EXIT.failed
-  }
+  if (!existsSync(path)) return failWith(io, `${file} does not exist: sallyport user add ${file} NAME makes it`)
   const isToml = isUsersToml(file)
   const { entries, faults } = readUsers(path, readWhole(path, io))
   const codes = isToml ? [] : readLines(totpFileOf(path), io)
@@ -352,7 +346,7 @@ async function failing(io: Io, act: () => number | Promise<number>): Promise<num
     return await act()
   } catch (thrown) {
     if (!(thrown instanceof GateError)) throw thrown
-    return failed(thrown.message, io)
+    return failWith(io, thrown.message)
   }
 }
 
@@ -370,24 +364,18 @@ function told(message: string, io: Io): number {
 }
 
 function isThere({ name, file }: Asked, io: Io): number {
-  return failed(
-    `${name} is in ${file} already: "passwd" gives another password, and groups, name and address are changed in the file`,
+  return failWith(
     io,
+    `${name} is in ${file} already: "passwd" gives another password, and groups, name and address are changed in the file`,
   )
 }
 
 function isNotThere({ name, file }: Asked, io: Io): number {
-  return failed(`${name} is not in ${file}`, io)
-}
-
-function failed(message: string, io: Io): number {
-  io.stderr(`${message}\n`)
-  return EXIT.failed
+  return failWith(io, `${name} is not in ${file}`)
 }
 
 function misused(what: string, io: Io): number {
-  io.stderr(`${what}?\n${usageLines(USAGE.text)}\n`)
-  return EXIT.usage
+  return failWith(io, `${what}?\n${usageLines(USAGE.text)}`, EXIT.usage)
 }
 
 /**
@@ -408,7 +396,7 @@ function convertUsers(
         : existsSync(target)
           ? `${to} exists already, and is left as it is`
           : null
-  if (whyNot !== null) return failed(whyNot, io)
+  if (whyNot !== null) return failWith(io, whyNot)
   const users = readHtpasswd(readWhole(source, io))
   const factors = readTotp(readWhole(totpFileOf(source), io))
   const faults = [
@@ -419,7 +407,7 @@ function convertUsers(
       return fault === null ? [] : [`a name of ${from} ${fault}`]
     }),
   ]
-  if (faults.length > 0) return failed(faults.join('\n'), io)
+  if (faults.length > 0) return failWith(io, faults.join('\n'))
   const created = new Date(ports.now())
   let text = ''
   for (const [name, hash] of users.entries) {

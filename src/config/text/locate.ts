@@ -35,7 +35,7 @@ const LONG = 65_536
  * places are found by the key's name.
  */
 export function createLocator(text: string, routeCount = 0): Locator {
-  let lines: readonly Line[] | undefined
+  let lines: readonly Stretch[] | undefined
   let findRange: FindRange | undefined
   const linesOf = () => {
     lines ??= splitLines(text)
@@ -124,14 +124,8 @@ function findMark(source: string, mark: string): number {
   return /["']$/.test(source) && source.slice(0, -1).endsWith(mark) ? source.lastIndexOf(mark) : source.indexOf(mark)
 }
 
-interface Line {
-  readonly start: number
-  /** Without the line break. */
-  readonly end: number
-}
-
-function splitLines(text: string): readonly Line[] {
-  const lines: Line[] = []
+function splitLines(text: string): readonly Stretch[] {
+  const lines: Stretch[] = []
   let start = 0
   for (const match of text.matchAll(/\r?\n/g)) {
     lines.push({ start, end: match.index })
@@ -141,7 +135,7 @@ function splitLines(text: string): readonly Line[] {
   return lines
 }
 
-function place(text: string, lines: readonly Line[], start: number, end: number): TextPosition {
+function place(text: string, lines: readonly Stretch[], start: number, end: number): TextPosition {
   let low = 0
   let high = lines.length - 1
   while (low < high) {

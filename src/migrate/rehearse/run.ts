@@ -9,7 +9,7 @@ import { loadConfig } from '../../config/load.ts'
 import { renderDiagnostics } from '../../config/render-diagnostics.ts'
 import type { Config } from '../../config/resolve/config.ts'
 import { whyUnreadable } from '../../config/text/substitute.ts'
-import { EXIT, parseArguments } from '../../console/args.ts'
+import { EXIT, failWith, parseArguments } from '../../console/args.ts'
 import type { Io } from '../../console/io.ts'
 import { findingOf } from './findings.ts'
 import { bareLine, FORMATS, type Format, findFormat } from './formats.ts'
@@ -54,8 +54,7 @@ export async function runRehearse(argv: readonly string[], io: Io): Promise<numb
   if (!parsed.ok) return parsed.exitCode
   const { values, positionals: files } = parsed
   const fail = (message: string): number => {
-    io.stderr(`${message}\n`)
-    return EXIT.usage
+    return failWith(io, message, EXIT.usage)
   }
   if (files.length === 0) return fail('rehearse needs an access log, such as /var/log/caddy/access.log')
   const forced = FORMATS.find(({ name }) => name === values.format)

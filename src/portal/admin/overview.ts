@@ -40,12 +40,13 @@ export interface OriginView {
 /** What an application refuses of what its route sends. */
 export interface RefusalView {
   readonly kind: 'page' | 'websocket'
+  /** 400, 403 or 421. */
   readonly status: number
-  /** The application's reply, in one line that is safe to show; may be empty. */
+  /** Its text, as one line that is safe to show; may be empty. */
   readonly words: string
-  /** The Host or Origin that was sent. */
+  /** What was sent of which it may be: Host, Origin, or X-Forwarded-For. */
   readonly sent: string
-  /** The keys of the file by which the route can accept it. */
+  /** The keys of the route that help, as in the file; empty where nothing was seen to help. */
   readonly keys: readonly string[]
 }
 

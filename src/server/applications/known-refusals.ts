@@ -4,8 +4,9 @@ import { inTime } from '../../base/maybe-promise.ts'
 import type { Ports } from '../../base/ports.ts'
 import type { Config } from '../../config/resolve/config.ts'
 import type { RouteConfig } from '../../config/resolve/routes.ts'
+import type { RefusalView } from '../../portal/admin/overview.ts'
 import { addressLabel } from '../../proxy/upstream/origin.ts'
-import { findRefusal, type Refusal } from './refusal.ts'
+import { findRefusal } from './refusal.ts'
 
 /** How long what was found counts. */
 const KEPT_MS = 60_000
@@ -19,7 +20,7 @@ const MOST_ASKED = 8
 /** What applications refuse, asked only where somebody looks. */
 export interface KnownRefusals {
   /** Those of these routes whose applications refuse Host or Origin for all that is known by now. Never rejects. */
-  of(routes: readonly RouteConfig[], config: Config): Promise<ReadonlyMap<RouteConfig, Refusal>>
+  of(routes: readonly RouteConfig[], config: Config): Promise<ReadonlyMap<RouteConfig, RefusalView>>
 }
 
 /**
@@ -56,7 +57,7 @@ export function createKnownRefusals(ports: Pick<Ports, 'ask' | 'random' | 'now'>
 
 interface Known {
   readonly atMs: number
-  refusal: Refusal | null
+  refusal: RefusalView | null
   isOver: Promise<void>
 }
 

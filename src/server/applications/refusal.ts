@@ -3,22 +3,10 @@
 import type { Ports } from '../../base/ports.ts'
 import type { Config } from '../../config/resolve/config.ts'
 import type { RouteConfig } from '../../config/resolve/routes.ts'
+import type { RefusalView } from '../../portal/admin/overview.ts'
 import { createOrigin, mayRefuse, type Origin } from '../../proxy/upstream/origin.ts'
 import { compileRewrite, upstreamPath } from '../config/snapshot.ts'
 import { askCall, askPage, askSocket, type Told } from './ask.ts'
-
-/** An application that refuses what its route sends. */
-export interface Refusal {
-  readonly kind: 'page' | 'websocket'
-  /** 400, 403 or 421. */
-  readonly status: number
-  /** Its text, as one safe line; may be empty. */
-  readonly words: string
-  /** What was sent of which it may be: Host, Origin, or `FORWARDED_FOR`. */
-  readonly sent: string
-  /** The settings of the route that help, as in the file; empty where nothing was seen to help. */
-  readonly keys: readonly string[]
-}
 
 /**
  * Where WebSockets are: what an application does at any other path says little. socket.io, Jupyter, Cockpit, Home Assistant and
@@ -56,7 +44,7 @@ const OWN_ORIGIN = 'origin = "upstream"'
 const MOST_REDIRECTS = 3
 
 /** What was found: nothing is refused, nothing answers, or a refusal. */
-export type Found = { readonly kind: 'taken' } | { readonly kind: 'silent' } | Refusal
+export type Found = { readonly kind: 'taken' } | { readonly kind: 'silent' } | RefusalView
 
 const TAKEN: Found = { kind: 'taken' }
 const SILENT: Found = { kind: 'silent' }
@@ -170,7 +158,11 @@ function nextPath(location: string, path: string, { origin, place, route }: Aske
 }
 
 /** A refusal of a page's own requests at a path of the application, where its own Host passes; null otherwise. */
-async function askBehind(asked: Asked, path: string, ports: Pick<Ports, 'ask' | 'random'>): Promise<Refusal | null> {
+async function askBehind(
+  asked: Asked,
+  path: string,
+  ports: Pick<Ports, 'ask' | 'random'>,
+): Promise<RefusalView | null> {
   const { route, origin } = asked
   const ask = (isOwn: boolean) =>
     askPage({ origin, path: pathAt(origin, (route.addPrefix ?? '') + path), fields: fieldsOf(asked, isOwn) }, ports)
@@ -183,7 +175,11 @@ async function askBehind(asked: Asked, path: string, ports: Pick<Ports, 'ask' | 
 }
 
 /** A refusal of a WebSocket at a path of the application, where it opens to its own pages; null for anything else. */
-async function askForSocket(asked: Asked, path: string, ports: Pick<Ports, 'ask' | 'random'>): Promise<Refusal | null> {
+async function askForSocket(
+  asked: Asked,
+  path: string,
+  ports: Pick<Ports, 'ask' | 'random'>,
+): Promise<RefusalView | null> {
   const { route, origin } = asked
   const ask = (isOwn: boolean) => {
     const question = { origin, path: pathAt(origin, (route.addPrefix ?? '') + path) }
@@ -205,11 +201,11 @@ async function askUnsafe(
   page: string,
   hasOwnHost: boolean,
   ports: Pick<Ports, 'ask' | 'random'>,
-): Promise<Refusal | null> {
+): Promise<RefusalView | null> {
   const { origin, route } = asked
   const paths = [page, ...GUARDED_PATHS.map(path => pathAt(origin, (route.addPrefix ?? '') + path))]
   const refused = await Promise.all(
-    paths.map(async (path): Promise<Refusal | null> => {
+    paths.map(async (path): Promise<RefusalView | null> => {
       const from = pageOrigin(asked, false)
       const told = await askFrom(asked, path, hasOwnHost, from, ports)
       if (told === null || !mayRefuse(told.status)) return null

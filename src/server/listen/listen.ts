@@ -7,7 +7,7 @@ import type { ServerCertificate } from '../../config/values/certificate.ts'
 import { addressText, type ListenAddress } from '../../config/values/listen.ts'
 import type { RelayData } from '../../proxy/websocket/relay.ts'
 import { raiseHeadLimit } from './head-limit.ts'
-import { serveAt } from './inherited/adopt.ts'
+import { serveAt } from './inherited/sockets.ts'
 
 /** What a listener does with a request, in Bun's terms. */
 export interface ListenerOptions {

@@ -1,8 +1,10 @@
-/** `explain`: what a file says of one request and one user, with the reasons. */
+/** `explain`: what a file says of one request and one user, with the reasons; for the command, and for an admin who asks on a page. */
 
+import { canonicalAddress } from '../../base/net.ts'
 import type { AccessRule } from '../../config/keys/rules.ts'
 import type { Config } from '../../config/resolve/config.ts'
 import type { RouteConfig } from '../../config/resolve/routes.ts'
+import { parseAskedAddress } from '../../config/values/address.ts'
 import { findCertificate, isCovered } from '../../config/values/certificate.ts'
 import { addressText } from '../../config/values/listen.ts'
 import { NO_TRUSTED_EMAILS } from '../../identity/claim-trust.ts'
@@ -12,6 +14,8 @@ import { describeMembers, findUnverifiedMember, tellComing } from '../../policy/
 import { findUnverifiedEmail, tellGroups, tellNeeds, type UnverifiedEmail, waysOut } from '../../policy/needs.ts'
 import { type Decision, tryRules } from '../../policy/policy.ts'
 import { REASONS, type Reason, type Trial } from '../../policy/reasons.ts'
+import type { AskedRequest, RequestExplained } from '../../portal/admin/overview.ts'
+import type { Grants as GrantStore } from '../../session/grants/grants.ts'
 import { countGrants, type Grants, rolesIn, withRoles } from './granted-roles.ts'
 import { type Circumstances, createJudge, factsAt, type IdentityAt, type Judge, type Sent } from './judge.ts'
 
@@ -226,4 +230,48 @@ export function allowText({ allow, deny, methods }: RouteConfig): string {
 
 function count(number: number, what: string): string {
   return `${number} ${what}${number === 1 ? '' : 's'}`
+}
+
+interface ExplainTools {
+  inForce(): Config
+  readonly grants: Pick<GrantStore, 'list'>
+  now(): number
+}
+
+/** Null for what is no address, or of a route that is another portal's. */
+type ExplainRequest = (portal: string, asked: AskedRequest) => Promise<RequestExplained | null>
+
+/** Explains by the file in force. What is compiled for it is kept until there is another. */
+export function createExplainRequest({ inForce, grants, now }: ExplainTools): ExplainRequest {
+  const judges = new WeakMap<Config, Judge>()
+
+  function judgeOf(config: Config): Judge {
+    const known = judges.get(config)
+    if (known !== undefined) return known
+    const made = createJudge(config)
+    judges.set(config, made)
+    return made
+  }
+
+  return async (portal, { address, method, client, session }) => {
+    const config = inForce()
+    const url = URL.parse(address)
+    if (url === null || !/^https?:$/.test(url.protocol)) return null
+    const sent = parseAskedAddress(address.split('#')[0] ?? address)
+    const question = {
+      url,
+      sent: sent.ok ? sent.value : undefined,
+      identity: session?.identity ?? null,
+      grants: new Map([[portal, (await grants.list(portal)).grants]]),
+      facts: {
+        method,
+        client: client === null ? null : canonicalAddress(client),
+        nowMs: now(),
+        signedInAtMs: session?.createdAtMs ?? null,
+      },
+    }
+    const explained = explain(config, question, judgeOf(config))
+    const isOther = explained.portal !== portal && !(explained.portal === null && config.portals.size === 1)
+    return explained.route !== null && isOther ? null : explained
+  }
 }
