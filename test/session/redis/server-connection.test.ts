@@ -3,6 +3,8 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Facts } from '../../../src/base/errors.ts'
 import { EVERYONE } from '../../../src/session/ended.ts'
+import { closePair, createLinePairs } from '../../../src/session/redis/line-pair.ts'
+import { listedServers } from '../../../src/session/redis/primary.ts'
 import { type Line, openLine, type RedisTls } from '../../../src/session/redis/server-connection.ts'
 import { openRedisStore } from '../../../src/session/redis/store.ts'
 import { hintOf, troubleOf } from '../../../src/session/store-trouble.ts'
@@ -321,4 +323,25 @@ test('a connection that is closed here is over at the server', async () => {
   expect(await isThere()).toBe(true)
   line.close()
   await eventually(async () => !(await isThere()), 'the server has let it go')
+})
+
+test('a connection for writes that is lost alone has another one after it', async () => {
+  await using valkey = await startValkey()
+  const node = { host: '127.0.0.1', port: valkey.port }
+  const options = { login: { user: '', password: '' }, database: 0, tls: null }
+  const pairs = createLinePairs(
+    { whereabouts: listedServers([node]), prefix: '', line: options, greet: async () => undefined },
+    30_000,
+  )
+  const pair = await pairs.open(false)
+  const idOfWrites = () => pairs.sendBy(pair, 'CLIENT', ['ID']).catch(() => null)
+  const before = await idOfWrites()
+  expect(before).toBeNumber()
+  expect(await valkey.ask(0, 'CLIENT', 'KILL', 'ID', String(before))).toBe('1')
+  await eventually(async () => {
+    const now = await idOfWrites()
+    return now !== null && now !== before
+  }, 'something is written again')
+  expect(await pairs.sendBy(pair, 'PING', [])).toBe('PONG')
+  closePair(pair)
 })
