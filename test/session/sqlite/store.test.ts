@@ -6,6 +6,7 @@ import { backUpDatabase } from '../../../src/session/sqlite/backup.ts'
 import { openSqliteStore } from '../../../src/session/sqlite/store.ts'
 import { fakeClock, quietPorts } from '../../kit/clock.ts'
 import { temporaryFolder } from '../../kit/folder.ts'
+import { named } from '../../kit/sessions/records.ts'
 import { storedSession } from '../../kit/sessions/stored.ts'
 import { codeOf } from '../../kit/thrown.ts'
 
@@ -210,4 +211,19 @@ test('a file is waited for that another process puts in place: ten seconds at a 
   }
   expect(waits(() => void openSqliteStore(path, ports).close())).toEqual(['10000', '2000'])
   expect(waits(() => backUpDatabase(path, join(folder.path, 'copy.db'), ports))).toEqual(['5000', '5000'])
+})
+
+test('a token that is over is purged, were it the only one, and other processes are told', async () => {
+  using folder = temporaryFolder()
+  const path = join(folder.path, 's.db')
+  const [one, other] = [named(openSqliteStore(path, ports)), named(openSqliteStore(path, ports))]
+  await one.insertToken({
+    ...{ id: 'token-1', hash: 'h1', portal: 'home', name: 'script', grant: '{}' },
+    ...{ createdAtMs: 1, expiresAtMs: 2, used: 0 },
+  })
+  await other.changesSince()
+  expect(await one.purge(2, 0)).toEqual(['token-1'])
+  expect(await other.changesSince()).toEqual({ removed: ['token-1'], updated: [] })
+  expect(await one.purge(2, 0)).toEqual([])
+  await Promise.all([one.close(), other.close()])
 })
