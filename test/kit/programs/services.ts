@@ -96,7 +96,8 @@ export async function startAria2(folder: string, secret: string): Promise<Front>
 export async function startMosquitto(folder: string): Promise<Front> {
   const port = await freePort()
   const file = join(folder, 'mosquitto.conf')
-  writeFileSync(file, serviceSettings('mosquitto').replace('listener 9001', `listener ${port} 127.0.0.1`))
+  const settings = serviceSettings('mosquitto').replace('listener 1883', `listener ${await freePort()}`)
+  writeFileSync(file, settings.replace('listener 9001', `listener ${port} 127.0.0.1`))
   return startProgram(['mosquitto', '-c', file], port, { HOME: folder })
 }
 
