@@ -49,7 +49,7 @@ export const BUDGET_BYTES = 64 * 1024 * 1024
 
 const WAIT_MS = 50
 
-/** How long a body may take whose client cannot do without its length. */
+/** How long a body may take whose client cannot do without its length: longer than others. */
 const KEPT_WAIT_MS = 5000
 
 /** Bun 1.4.5 makes every response chunked whose body is not complete when its head is made (Bun issue 10507). */
@@ -61,7 +61,7 @@ export function createWholeBodies({ unsent, deadlines, now, waitMs = WAIT_MS }: 
       if ((!isKept && length > MAX_WHOLE_BYTES) || isHere(response, length, address)) return response
       const { body } = response
       if (body === null) return response
-      if (isKept && kept.take(length, asker)) return collect(response, body, KEPT_WAIT_MS, pace)
+      if (isKept && kept.take(length, asker)) return collect(response, body, Math.max(waitMs, KEPT_WAIT_MS), pace)
       if (length > MAX_WHOLE_BYTES || unsent() * MAX_WHOLE_BYTES > BUDGET_BYTES) return response
       return collect(response, body, waitMs, pace)
     },

@@ -52,6 +52,9 @@ async function signedIn(folder: string): Promise<Stand> {
   }
 }
 
+/** A provider that says nothing for five seconds is away: on a busy machine it answers before the other process is there. */
+const LATEST_MS = 3_000
+
 /** Comes as that person, and waits until the provider is being asked about them. What is returned has it answer. */
 async function askSlowly(child: Child, { all }: Stand): Promise<() => void> {
   const asked = Promise.withResolvers<void>()
@@ -96,6 +99,7 @@ test('SIGTERM waits for the answer, and nobody is signed out by it', async () =>
   stand.makeDue()
   await using child = await stand.start()
   const answer = await askSlowly(child, stand)
+  setTimeout(answer, LATEST_MS)
   child.process.kill('SIGTERM')
   await eventually(() => isStopping(child), 'it is to stop')
   answer()
@@ -111,6 +115,7 @@ test('a process that gives way by SIGUSR2 waits for the answer, and the next one
   stand.makeDue()
   const child = await stand.start()
   const answer = await askSlowly(child, stand)
+  setTimeout(answer, LATEST_MS)
   {
     await using successor = await handOver(child)
     expect(successor.pid).not.toBe(child.process.pid)

@@ -40,7 +40,7 @@ upstream = ["http://127.0.0.1:${upstream.port}", "http://localhost:${upstream.po
 allow = "public"
 `
 /** Waits long for bodies, so that nothing depends on how busy the machine is; and one that does not wait at all. */
-const gate = keep(await startGate(toml, { bodyWaitMs: 10_000 }))
+const gate = keep(await startGate(toml, { bodyWaitMs: 60_000 }))
 const hasty = keep(await startGate(toml, { bodyWaitMs: 1 }))
 
 /** Whose answer it is where nothing depends on it. */
@@ -165,7 +165,7 @@ describe('keep_length', () => {
     const wires: Wire[] = []
     const held = BUDGET_BYTES / (16 * MIB)
     for (let count = 0; count <= held; count++) {
-      const wire = await openWire(hasty.port)
+      const wire = await openWire(gate.port)
       await wire.send(get('kept.example'))
       await eventually(() => hasHead(wire.received), 'the head')
       wire.pause()
@@ -175,7 +175,7 @@ describe('keep_length', () => {
     for (const wire of wires) wire.close()
     sends(2 * MIB)
     await eventually(
-      async () => (await sendRaw(hasty.port, get('kept.example'))).field('content-length') === String(2 * MIB),
+      async () => (await sendRaw(gate.port, get('kept.example'))).field('content-length') === String(2 * MIB),
       'the length again',
     )
   }, 300_000)
@@ -184,12 +184,19 @@ describe('keep_length', () => {
 describe('a body is streamed', () => {
   test('where it is longer than what is worth collecting', async () => {
     const body = bytes(MAX_WHOLE_BYTES + 1)
+    const { promise: seen, resolve: see } = Promise.withResolvers<void>()
     script = async connection => {
       await connection.send(head(body.length))
-      await connection.send(2)
-      await connection.send(body)
+      await connection.send(body.subarray(0, 1000))
+      await seen
+      await connection.send(body.subarray(1000))
     }
-    const response = await sendRaw(gate.port, get())
+    const wire = await openWire(gate.port)
+    await wire.send(get())
+    await eventually(() => hasHead(wire.received), 'the head')
+    see()
+    const response = await wire.receive()
+    wire.close()
     expect(response.field('transfer-encoding')).toBe('chunked')
     expect(dechunk(response.body).equals(body)).toBe(true)
   })
