@@ -379,12 +379,21 @@ function send(
     one.stamp = stamp
     if (long !== null) one.long = long
     begin(one, tools, origin, init)
-    tools.ports.forward(one.address, init).then(
+    ask(one.address, init, tools).then(
       response => answer(sentOf(one), response),
       (error: unknown) => fail(sentOf(one), error),
     )
   })
   return one.promise
+}
+
+/** What throws at once fails like the rest: by then it is known who records it. */
+function ask(address: string, init: BunFetchRequestInit, { ports }: ForwardTools): Promise<Response> {
+  try {
+    return ports.forward(address, init)
+  } catch (error) {
+    return Promise.reject(error)
+  }
 }
 
 /** From here on it is under way to this address. */

@@ -280,6 +280,20 @@ test('each request has one record, with the status that its client got, whatever
   )
 })
 
+test('a request that cannot even be begun is answered and recorded like one that fails later', async () => {
+  const forwardNothing = () => {
+    throw new TypeError('no request can be made of this')
+  }
+  const toml = '[[routes]]\nhost = "app.example"\nupstream = "http://127.0.0.1:1"\nallow = "public"\n'
+  await using other = await startGate(toml, { ports: { forward: forwardNothing } })
+  for (const path of ['/once', '/twice']) {
+    const answered = await fetch(`http://127.0.0.1:${other.port}${path}`, { headers: { host: 'app.example' } })
+    expect([answered.status, await answered.text()]).toEqual([502, expect.stringContaining('upstream.broken')])
+  }
+  await eventually(() => other.access.length === 2, 'both have a record')
+  expect(other.access.map(line => JSON.parse(line).reason)).toEqual(['upstream.broken', 'upstream.broken'])
+})
+
 test('an upstream on a unix socket is reached', async () => {
   const path = join(gate.folder, 'app.sock')
   const server = Bun.serve({ unix: path, fetch: request => new Response(`unix ${new URL(request.url).pathname}`) })
