@@ -17,6 +17,7 @@ import { needs } from '../../kit/needs.ts'
 import { untilTheEnd } from '../../kit/opened.ts'
 import { startValkey } from '../../kit/programs/valkey.ts'
 import { ANY_PROVIDER } from '../../kit/sessions/lifetimes.ts'
+import { named } from '../../kit/sessions/records.ts'
 import { redisAt } from '../../kit/sessions/shared.ts'
 import { storedSession } from '../../kit/sessions/stored.ts'
 
@@ -433,4 +434,28 @@ needs('valkey-server').test(
       expect(await here.changesSince()).toEqual({ removed: ['a'], updated: [] })
       await here.close()
     }),
+)
+
+needs('valkey-server').test('a token that lacks something of what a token has is nobody’s', () =>
+  withStores(async (store, _other, mine) => {
+    const token = {
+      id: 't',
+      hash: 'h',
+      portal: 'home',
+      name: 'n',
+      grant: '{}',
+      createdAtMs: 1,
+      expiresAtMs: 8e12,
+      used: 0,
+    }
+    const { findToken, insertToken } = named(store)
+    await insertToken(token)
+    const kept: Record<string, unknown> = JSON.parse(await valkey.ask(mine, 'GET', 'sallyport:1:token:h'))
+    expect(await findToken('h')).toEqual(token)
+    for (const name of ['id', 'hash', 'portal', 'name', 'grant', 'expiresAtMs']) {
+      const text = JSON.stringify({ ...kept, [name]: undefined })
+      await valkey.ask(mine, 'SET', 'sallyport:1:token:h', text, 'KEEPTTL')
+      expect([name, await findToken('h')]).toEqual([name, null])
+    }
+  }),
 )
