@@ -1,4 +1,7 @@
+import { Database } from 'bun:sqlite'
 import { expect, test } from 'bun:test'
+import { readFileSync, statSync } from 'node:fs'
+import { join } from 'node:path'
 import { startSaying } from '../../kit/applications/answering.ts'
 import { BrowserLite } from '../../kit/browser/browser-lite.ts'
 import { temporaryFolder } from '../../kit/folder.ts'
@@ -7,6 +10,7 @@ import { untilTheEnd } from '../../kit/opened.ts'
 import { compiledBinary } from '../../kit/programs/binary.ts'
 import { freePort, startChild } from '../../kit/programs/child.ts'
 import { startProviderFor } from '../../kit/provider/provider.ts'
+import { isWholeFile } from '../../kit/sessions/database-files.ts'
 
 const KILLS = 50
 /** People who sign in and out at the same time, and how often each of the two is acknowledged before the next kill. */
@@ -95,4 +99,71 @@ test('kill -9 among sign-ins and sign-outs, fifty times: none that was acknowled
   expect(states.filter(state => state === 'in').length).toBeGreaterThan(KILLS)
   expect(states.filter(state => state === 'out').length).toBeGreaterThan(KILLS)
   expect(await wrongOnes(site, all)).toEqual([])
+}, 600_000)
+
+/** Twice what makes a log long: to take it in lasts for some milliseconds, during which people sign in. */
+const LOG_BYTES = 32_000_000
+
+/** Makes the log of a database that a gate has open as long as a day with many people does. */
+function fillLog(path: string): void {
+  const database = new Database(path)
+  database.run('PRAGMA busy_timeout = 30000')
+  database.run('PRAGMA wal_autocheckpoint = 0')
+  database.run('CREATE TABLE IF NOT EXISTS filler (x)')
+  if (database.run('UPDATE filler SET x = randomblob(?)', [LOG_BYTES]).changes === 0)
+    database.run('INSERT INTO filler VALUES (randomblob(?))', [LOG_BYTES])
+  // The gate has it open still, so that nothing is taken in here.
+  database.close()
+}
+
+/** Whether the log of a database was being taken in when all who had it open were killed (sqlite.org/walformat.html §2.2). */
+function isHalfTakenIn(path: string): boolean {
+  const index = new DataView(readFileSync(`${path}-shm`).buffer)
+  const [done, begun] = [index.getUint32(96, true), index.getUint32(128, true)]
+  return done < begun
+}
+
+test('kill -9 while a thread takes the log in and people sign in, fifty times: none that was acknowledged is lost', async () => {
+  using folder = temporaryFolder()
+  const port = await freePort()
+  const site = siteAt(port)
+  const path = join(folder.path, 'sallyport.db')
+  const options = {
+    command: [await compiledBinary()],
+    folder: folder.path,
+    port,
+    toml: oneHost(provider, port, upstream),
+  }
+  const all: Ledger = new Map()
+  const writtenAt = () => statSync(path, { bigint: true }).mtimeNs
+  let halves = 0
+  for (let round = 0; round < KILLS; round++) {
+    await using child = await startChild(options)
+    const ledger: Ledger = new Map()
+    const { promise: isUsed, resolve } = Promise.withResolvers<void>()
+    const count = { in: 0, out: 0 }
+    const people = Array.from({ length: AT_ONCE }, (_, index) =>
+      comeAndGo(site, ledger, index, what => {
+        count[what]++
+        if (Math.min(count.in, count.out) === 1) resolve()
+      }),
+    )
+    await Promise.race([isUsed, Promise.all(people)])
+    const before = writtenAt()
+    fillLog(path)
+    // Only who takes the log in writes to the database itself.
+    while (writtenAt() === before && child.process.exitCode === null) await new Promise(setImmediate)
+    child.process.kill('SIGKILL')
+    await child.process.exited
+    await Promise.all(people)
+    if (isHalfTakenIn(path)) halves++
+    for (const [cookie, state] of ledger) all.set(cookie, state)
+  }
+  expect(halves).toBeGreaterThan(0)
+  {
+    await using _child = await startChild(options)
+    expect([...all.values()].filter(state => state === 'in').length).toBeGreaterThanOrEqual(KILLS)
+    expect(await wrongOnes(site, all)).toEqual([])
+  }
+  expect(isWholeFile(path)).toBe(true)
 }, 600_000)
