@@ -1,6 +1,7 @@
 /** An application of one line: what it answers to everything. Ends with its scope, or by `stop`. */
 export function startAnswering(answer: (request: Request) => Response | Promise<Response>): Bun.Server<undefined> {
-  return Bun.serve({ port: 0, hostname: '127.0.0.1', fetch: answer })
+  // By itself it cuts a request that is silent for ten seconds: an upload that a busy machine is slow with.
+  return Bun.serve({ port: 0, hostname: '127.0.0.1', idleTimeout: 0, fetch: answer })
 }
 
 /** An application that says the same to everybody. */
