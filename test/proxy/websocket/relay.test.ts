@@ -644,7 +644,8 @@ describe('closing', () => {
       Buffer.concat(
         Array(17)
           .fill(0)
-          .map((_, at) => frame(at === 0 ? 0x02 : 0, Buffer.alloc(1_048_576))),
+          // Nothing is left to read once it is too much: with that a socket is reset, and the Close frame may be lost.
+          .map((_, at) => frame(at === 0 ? 0x02 : 0, Buffer.alloc(at < 16 ? 1_048_576 : 1))),
       ),
       1009,
     ],
