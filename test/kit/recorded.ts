@@ -474,6 +474,7 @@ export function serveMade({ routes, unset }: Made): Promise<Gate> {
 /** What the recorded files say of what has another value than every secret. */
 const FILLED: Readonly<Record<string, string>> = {
   BASIC_AUTH_PASSWORD: 'c2VzYW1l',
+  MATCH_X_KEY: 'secret',
   X_REMOTE_SECRET: 'c3VwZXItc2VjcmV0',
 }
 
