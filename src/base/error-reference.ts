@@ -281,8 +281,9 @@ const ADVICE: Readonly<Record<Code, Advice>> = {
     terms: ['issuer mismatch', 'mix-up'],
   },
   'provider.subject': {
-    cause: '`sub` claim: it is one that only Sallyport gives, such as `guest:…`.',
-    fix: 'Let the provider state another `sub`.',
+    cause:
+      '`sub` claim: it is one that only Sallyport gives, such as `guest:…`, or begins like those of another provider of the portal, whose `prefix` says so.',
+    fix: 'Let the provider state another `sub`, or choose another `prefix` for the other provider.',
     terms: [],
   },
   'provider.refused': {
