@@ -60,6 +60,8 @@ export interface PortalRequest {
   /** Whether it came by plain HTTP, as far as can be seen, though the portal is made for HTTPS. */
   readonly cameByPlainHttp: boolean
   readonly clientAddress: string
+  /** Whether that is the client's own for certain, and not that of a proxy which does not say whose. */
+  readonly isClientProven: boolean
   readonly requestId: string
   /** The portal that this host belongs to. */
   readonly portal: PortalConfig

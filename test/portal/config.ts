@@ -45,6 +45,7 @@ export function portalRequest(request: Request, { origin, protocol, host }: URL)
     reachedAt: ({ authority }) => `${protocol}//${authority}`,
     cameByPlainHttp: false,
     clientAddress: '192.0.2.1',
+    isClientProven: true,
     requestId: 'req-7',
     portal: portalConfig(),
     providers: new Map(),

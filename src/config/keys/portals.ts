@@ -293,7 +293,7 @@ export const PORTAL = {
     boolean,
     false,
     true,
-    'Takes the ticket by which this portal signs a browser in at another host only from the network that it was given to (IPv4 /24, IPv6 /64). If browsers reach one host by IPv4 and the other by IPv6, no user can sign in.',
+    'Takes the ticket by which this portal signs a browser in at another host only from the network that it was given to (IPv4 /24, IPv6 /64). If browsers reach one host by IPv4 and the other by IPv6, or a proxy in front does not say who its client is, no user can sign in.',
   ),
   bind_sessions: defaulted(
     binding,

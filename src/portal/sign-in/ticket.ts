@@ -91,7 +91,7 @@ export async function completeSignIn(
     expiresAtMs: session.expiresAtMs,
     isRemembered: session.isRemembered,
     owner: ownerOf(session),
-    network: neighbourhoodOf(ctx.clientAddress),
+    network: networkOf(ctx),
     ...(provenUntilMs === 0 ? {} : { provenUntilMs }),
   }
   await Promise.all([
@@ -131,12 +131,7 @@ export async function redeemTicket(ctx: PortalRequest, tools: EnterTools): Promi
     throw new FailedSignIn(ticketError('it was made for another browser'), { kind: 'here', path: place.path }, true)
   }
   if (kept === null) return enterLate(ctx, tools, place)
-  if (ctx.portal.bindTickets && kept.network !== neighbourhoodOf(ctx.clientAddress)) {
-    throw new GateError('sign_in.ticket', 'the ticket was refused: it was given to another network', {
-      hint: 'where people reach one host by IPv4 and another by IPv6, or by proxies in turn, bind_tickets keeps them out',
-      facts: { given: kept.network, entered: neighbourhoodOf(ctx.clientAddress) },
-    })
-  }
+  if (ctx.portal.bindTickets) checkNetwork(ctx, kept)
   // Also one whose device is not proven here, as every ten minutes: otherwise each proof would leave a cookie behind.
   const brought = broughtBy(ctx, ctx.session ?? ctx.unproven)
   const token = await tools.sessions.join(kept.sessionId, ctx.target.host, kept.shown, brought)
@@ -152,6 +147,28 @@ export async function redeemTicket(ctx: PortalRequest, tools: EnterTools): Promi
     ...(ctx.hasKeptForms ? [await ownerCookie(ctx, tools, kept.owner, lifetimeMs)] : []),
     ...(await proofBy(ctx, tools, kept)),
   ])
+}
+
+/** Where a client is; empty where that is not known. */
+function networkOf({ clientAddress, isClientProven }: PortalRequest): string {
+  return isClientProven ? neighbourhoodOf(clientAddress) : ''
+}
+
+/** Throws `sign_in.ticket` for another network than that of the ticket, and where it is not known which one. */
+function checkNetwork(ctx: PortalRequest, { network: given }: Ticket): void {
+  const entered = networkOf(ctx)
+  if (given === entered && given !== '') return
+  const isKnown = given !== '' && entered !== ''
+  throw new GateError(
+    'sign_in.ticket',
+    `the ticket was refused: ${isKnown ? 'it was given to another network' : 'from which network is not known (bind_tickets)'}`,
+    {
+      hint: isKnown
+        ? 'where people reach one host by IPv4 and another by IPv6, or by proxies in turn, bind_tickets keeps them out'
+        : 'have the proxy in front say who its client is (X-Forwarded-For), or name its field in client_address',
+      facts: { given, entered },
+    },
+  )
 }
 
 /** The proof of the device for this host, as long as it counts where the ticket was given. */

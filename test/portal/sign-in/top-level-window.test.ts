@@ -1,6 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { cookieName } from '../../../src/session/cookie.ts'
+import { BrowserLite } from '../../kit/browser/browser-lite.ts'
 import { untilTheEnd } from '../../kit/opened.ts'
+import { APP, AUTH, PASSWORD, startPasskeyGate } from '../../kit/passkey-gate.ts'
 import { AS_PROGRAM, codeOf, KUMA, openStand, PORTAL, type Stand, stopAt } from '../stand.ts'
 
 const keep = untilTheEnd()
@@ -115,5 +117,21 @@ describe('with bind_tickets', () => {
       status,
       status === 303,
     ])
+  })
+
+  test.each([
+    ['says nothing of its client', '', 400],
+    ['says where its client is', '203.0.113.9', 200],
+    ['says what is no address', 'unknown', 400],
+  ])('where the proxy in front %s, a ticket is answered as the row says', async (_what, client, status) => {
+    const server = 'trusted_proxies = ["127.0.0.1"]'
+    await using gate = await startPasskeyGate({ server, portal: 'bind_tickets = true' })
+    const hosts = { [AUTH]: `127.0.0.1:${gate.port}`, [APP]: `127.0.0.1:${gate.port}` }
+    const browser = new BrowserLite({ hosts, headers: { 'x-forwarded-for': client } })
+    const form = await browser.open(`${gate.app}/`)
+    const entered = await browser.submit(form, { name: 'ada', password: PASSWORD })
+    expect([entered.response.status, entered.text.includes('htpasswd:ada')]).toEqual([status, status === 200])
+    // On the portal's own host nobody needs a ticket.
+    expect((await browser.visit(`${gate.portal}/.sallyport/account`)).status).toBe(200)
   })
 })

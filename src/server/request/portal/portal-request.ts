@@ -50,6 +50,7 @@ export function portalRequest(
         : ownOrigin(portal.ports, schemeOf(context), at),
     cameByPlainHttp: cameByPlainHttp(context),
     clientAddress: context.client,
+    isClientProven: context.isClientProven,
     requestId: context.id,
     portal: portal.config,
     providers: snapshot.config.providers,
