@@ -60,6 +60,7 @@ function pipeline(find: () => Session | Promise<Session>): Pipeline {
     current: () => snapshot,
     exchanges: createExchanges(),
     idPrefix: 'test',
+    answerAuthority: () => null,
     metrics,
     resets: createResets(ports.now, { log: ports.log, metrics }),
     meter: null,
