@@ -58,7 +58,7 @@ const SILENTLY = null
  * request 0.4 µs.
  */
 export interface Ending {
-  answered(response: Response, one: HttpExchange): Response
+  answered(response: Response, one: HttpExchange): void
   /** Comes after all that follows from the failure, as from a promise. Undefined where it began again as a WebSocket. */
   failed(error: unknown, one: HttpExchange): MaybePromise<Response | undefined>
 }
@@ -164,8 +164,7 @@ export class HttpExchange implements Waiting, AnswerLife, Delivery {
   origin: Origin | null = null
   abort: AbortController | null = null
   resolve: (response: MaybePromise<Response>) => void = nothing
-  reject: (error: unknown) => void = nothing
-  /** What those settle. */
+  /** What that settles. */
   promise: Promise<Response> | null = null
   /** Null where its promise says what came of it. */
   ending: Ending | null = null
@@ -373,27 +372,21 @@ function send(
   const abort = new AbortController()
   const init = fetchInit(one, origin, abort.signal)
   one.abort = abort
-  one.promise = new Promise<Response>((resolve, reject) => {
+  one.promise = new Promise<Response>(resolve => {
     one.resolve = resolve
-    one.reject = reject
     one.stamp = stamp
     if (long !== null) one.long = long
-    begin(one, tools, origin, init)
-    ask(one.address, init, tools).then(
-      response => answer(sentOf(one), response),
-      (error: unknown) => fail(sentOf(one), error),
-    )
+    try {
+      begin(one, tools, origin, init)
+      tools.ports.forward(one.address, init).then(
+        response => answer(sentOf(one), response),
+        (error: unknown) => fail(sentOf(one), error),
+      )
+    } catch (error) {
+      giveUp(sentOf(one), error)
+    }
   })
   return one.promise
-}
-
-/** What throws at once fails like the rest: by then it is known who records it. */
-function ask(address: string, init: BunFetchRequestInit, { ports }: ForwardTools): Promise<Response> {
-  try {
-    return ports.forward(address, init)
-  } catch (error) {
-    return Promise.reject(error)
-  }
 }
 
 /** From here on it is under way to this address. */
@@ -402,16 +395,16 @@ function begin(one: Sendable, tools: ForwardTools, origin: Origin, init: BunFetc
   one.tools = tools
   one.origin = origin
   one.stage = 'young'
+  origin.inFlight++
   // A slow upload or a slow first byte is silence on the client's side, and no fault of the client.
   const isStreamed = body instanceof ReadableStream
   if (isStreamed || one.route.config.timeoutMs > (tools.clientIdle.idleTimeoutS - 5) * 1000) {
-    one.isHeld = true
     tools.clientIdle.hold(front, one.connection)
+    one.isHeld = true
   }
   one.askedAtMs = tools.meter === null ? 0 : tools.meter.tick()
   if (body === null && announcesBody(one.sent)) one.isCutShort = true
   one.deadlineMs = tools.ports.now() + Math.min(YOUNG_MS, connectMs(one))
-  origin.inFlight++
   askedAt(one.delivery, origin.label)
   tools.deadlines.add(one)
   tools.exchanges.add(one)
@@ -460,29 +453,50 @@ function answer(one: Sent, response: Response): void {
   origin.inFlight--
   tools.deadlines.remove(one)
   if (origin.failures !== 0) noteAnswer(origin)
+  let ready: MaybePromise<Response>
   try {
-    const ready = prepare(one, response)
+    ready = prepare(one, response)
     shows(one)
-    one.resolve(one.ending === null ? ready : ended(one, one.ending, ready))
   } catch (error) {
     leave(one)
     response.body?.cancel().catch(() => undefined)
     reject(one, error)
+    return
   }
+  if (one.ending === null) one.resolve(ready)
+  else if (ready instanceof Promise) giveLater(one, one.ending, ready)
+  else give(one, one.ending, ready)
 }
 
-function ended(one: Sent, ending: Ending, ready: MaybePromise<Response>): MaybePromise<Response> {
-  if (!(ready instanceof Promise)) return ending.answered(ready, one)
-  return ready.then(
-    response => ending.answered(response, one),
-    (error: unknown) => ending.failed(error, one) as MaybePromise<Response>,
+/** Given first: what recording it throws makes no failure of a good answer. */
+function give(one: Sent, ending: Ending, response: Response): void {
+  one.resolve(response)
+  ending.answered(response, one)
+}
+
+function giveLater(one: Sent, ending: Ending, ready: Promise<Response>): void {
+  ready.then(
+    response => give(one, ending, response),
+    (error: unknown) => reject(one, error),
   )
 }
 
+/** In a later turn: what fails at once does so before it is known who records it. */
 function reject(one: Sent, error: unknown): void {
-  const { ending } = one
-  if (ending === null) one.reject(error)
-  else one.resolve(Promise.resolve(error).then(cause => ending.failed(cause, one) as MaybePromise<Response>))
+  one.resolve(
+    Promise.resolve(error).then(cause => {
+      if (one.ending === null) throw cause
+      return one.ending.failed(cause, one) as MaybePromise<Response>
+    }),
+  )
+}
+
+/** Its upstream was not even asked, and is not to blame. */
+function giveUp(one: Sent, error: unknown): void {
+  if (!isWaiting(one)) return
+  one.origin.inFlight--
+  finish(one)
+  reject(one, translateFailure(error, one.route.config.id, one.origin.label))
 }
 
 function fail(one: Sent, error: unknown): void {

@@ -1,6 +1,7 @@
 /** The end of a request: metrics, trace and access log. */
 
 import { parseLength } from '../../base/byte-counts.ts'
+import { errorFacts } from '../../base/errors.ts'
 import { isStreamed } from '../../portal/answer.ts'
 import { announcesBody } from '../../proxy/lifetime/client-idle.ts'
 import type { Session } from '../../session/session.ts'
@@ -13,12 +14,24 @@ import { announcesTrailers, CLIENT_LEFT, methodOf, protocolOf, type RequestConte
 import { CLIENT_GONE } from './errors/error-response.ts'
 import type { PipelineTools } from './tools.ts'
 
-/** After the steps: counts an answer, and writes its line; undefined is a request that became a WebSocket. Answers with it as it is. */
+/**
+ * After the steps: counts an answer, and writes its line; undefined is a request that became a WebSocket. Answers with it
+ * as it is, whatever goes wrong here: a good answer stays one, and nothing is counted twice.
+ */
 export function record(
   response: Response | undefined,
   context: RequestContext,
   tools: PipelineTools,
 ): Response | undefined {
+  try {
+    note(response, context, tools)
+  } catch (error) {
+    tools.ports.log.error('A request could not be recorded', { id: context.id, ...errorFacts(error) })
+  }
+  return response
+}
+
+function note(response: Response | undefined, context: RequestContext, tools: PipelineTools): void {
   // Sallyport may have answered before all of the request came, and no one reads the rest of it.
   if (response !== undefined && !context.isForwarded && announcesBody(context.sent)) {
     tools.clientIdle.part(context.front, context.connection)
@@ -34,7 +47,6 @@ export function record(
   const { trace } = context
   if (trace?.isSampled === true) endTrace(trace, status, context)
   if (context.snapshot.config.server.accessLog) writeRecord(response, context, tools)
-  return response
 }
 
 /** What went to an upstream has its bytes counted on its way. */

@@ -1,18 +1,19 @@
-import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
+import { afterAll, beforeAll, describe, expect, spyOn, test } from 'bun:test'
 import { join } from 'node:path'
+import { GateError } from '../../../src/base/errors.ts'
 import { ask, forward as forwardNow } from '../../../src/console/network.ts'
 import { createWholeBodies } from '../../../src/proxy/body/buffered-bodies.ts'
 import { createEventStreams, isEventStream } from '../../../src/proxy/body/event-streams.ts'
 import { createFlows } from '../../../src/proxy/body/flows.ts'
-import { HttpExchange, makeReady } from '../../../src/proxy/exchange.ts'
+import { type Ending, HttpExchange, makeReady, type Sendable } from '../../../src/proxy/exchange.ts'
 import { OWN_PATHS_ONLY } from '../../../src/proxy/fields/response.ts'
 import { forward } from '../../../src/proxy/forward.ts'
 import type { ForwardTools } from '../../../src/proxy/forwarded.ts'
-import { createClientIdle } from '../../../src/proxy/lifetime/client-idle.ts'
+import { type ClientSide, createClientIdle } from '../../../src/proxy/lifetime/client-idle.ts'
 import { openDeadlines } from '../../../src/proxy/lifetime/deadlines.ts'
 import { createExchanges, type Exchange, isOvertaken, whileAllowed } from '../../../src/proxy/lifetime/exchanges.ts'
 import { NOWHERE } from '../../../src/proxy/lifetime/roster.ts'
-import { createUpstreamPool } from '../../../src/proxy/upstream/upstream.ts'
+import { createUpstreamPool, type Upstream } from '../../../src/proxy/upstream/upstream.ts'
 import { parseTarget } from '../../../src/route/target.ts'
 import type { Session } from '../../../src/session/session.ts'
 import { upstreamConfig } from '../../kit/applications/upstream.ts'
@@ -80,26 +81,38 @@ afterAll(async () => {
   folder[Symbol.dispose]()
 })
 
+/** What came to a front, ready to go to this upstream. */
+function readyToGo(request: Request, front: ClientSide, upstream: Upstream): Sendable {
+  const route = {
+    config: { id: 'app', hostHeader: { kind: 'upstream' as const }, timeoutMs: 60_000, keepLengthBytes: null },
+    upstream,
+    bounds: OWN_PATHS_ONLY,
+    privateBounds: OWN_PATHS_ONLY,
+  }
+  const target = parseTarget(request.method, '/', 'app.example')
+  const asked = { target, route, isClientProven: true, isPrivate: false }
+  const ready: Parameters<typeof makeReady>[0] = Object.assign(new HttpExchange(request, front, {}, '127.0.0.1'), asked)
+  makeReady(ready, upstream, request.headers, request.url.slice(request.url.indexOf('/', 8)))
+  return ready
+}
+
 /** A front that forwards everything, where it is told to listen. */
 function startFront(where: { readonly port: number; readonly hostname: string } | { readonly unix: string }) {
   const upstream = pool.upstream(upstreamConfig(`http://127.0.0.1:${app.port}`))
   return Bun.serve({
     ...where,
     async fetch(request: Request, front: Bun.Server<unknown>): Promise<Response> {
-      const path = request.url.slice(request.url.indexOf('/', 8))
-      const route = {
-        config: { id: 'app', hostHeader: { kind: 'upstream' as const }, timeoutMs: 60_000, keepLengthBytes: null },
-        upstream,
-        bounds: OWN_PATHS_ONLY,
-        privateBounds: OWN_PATHS_ONLY,
-      }
-      const asked = { target: parseTarget('GET', '/', 'app.example'), route, isClientProven: true, isPrivate: false }
-      const one = Object.assign(new HttpExchange(request, front, {}, '127.0.0.1'), asked)
-      const ready: Parameters<typeof makeReady>[0] = one
-      makeReady(ready, upstream, request.headers, path)
-      return forward(ready, tools).catch(() => new Response(null, { status: 502 }))
+      return forward(readyToGo(request, front, upstream), tools).catch(() => new Response(null, { status: 502 }))
     },
   } as Parameters<typeof Bun.serve>[0])
+}
+
+/** One connection, of which nobody sees an end. */
+const SIDE: ClientSide = {
+  requestIP: () => ({ address: '127.0.0.1', port: 1, family: 'IPv4' }),
+  port: 80,
+  protocol: 'http',
+  timeout: () => undefined,
 }
 
 function count(): number {
@@ -122,6 +135,71 @@ describe('nothing is kept of an exchange that is over,', () => {
       })
     }
   }
+})
+
+/** What recorded it, of a request that is recorded from when its promise is here. */
+function recorded(one: Sendable, asked: ForwardTools, answered: Ending['answered'] = () => undefined) {
+  const told: string[] = []
+  const answer = forward(one, asked)
+  one.ending = {
+    answered(response, of) {
+      told.push(`answered ${response.status}`)
+      answered(response, of)
+    },
+    failed(error) {
+      told.push(error instanceof GateError ? error.code : String(error))
+      return new Response(null, { status: 502 })
+    },
+  }
+  return { answer, told }
+}
+
+describe('a request that cannot even be begun is recorded as failed, leaves nothing behind, and is no fault of its upstream:', () => {
+  const fail = () => {
+    throw new TypeError('this cannot be done')
+  }
+  const busyFails: ForwardTools['exchanges'] = {
+    ...exchanges,
+    add(one) {
+      exchanges.add(one)
+      fail()
+    },
+  }
+  const cases: readonly [path: string, title: string, asked: ForwardTools][] = [
+    ['busy', 'nobody can be told that it is under way', { ...tools, exchanges: busyFails }],
+    ['fetch', 'nothing can be fetched for it', { ...tools, ports: { ...ports, forward: fail } }],
+  ]
+  test.each(cases)('%s: %s', async (path, _title, asked) => {
+    const upstream = pool.upstream(upstreamConfig(`http://127.0.0.1:${app.port}/${path}`))
+    const one = readyToGo(new Request('http://app.example/small'), SIDE, upstream)
+    const { answer, told } = recorded(one, asked)
+    expect((await answer).status).toBe(502)
+    expect(told).toEqual(['upstream.broken'])
+    expect([one.slot, one.place]).toEqual([NOWHERE, NOWHERE])
+    const { inFlight, failures, restsUntilMs } = upstream.first
+    expect({ inFlight, failures, restsUntilMs }).toEqual({ inFlight: 0, failures: -1, restsUntilMs: 0 })
+  })
+})
+
+test('a good answer is given as it is, and recorded once, though recording it throws', async () => {
+  const thrown = new RangeError('this cannot be recorded')
+  const strays: unknown[] = []
+  const fetchHeard: typeof forwardNow = (...given) => {
+    const fetched = forwardNow(...given)
+    const then = fetched.then.bind(fetched)
+    // What is thrown behind it, which the process would hear of.
+    spyOn(fetched, 'then').mockImplementation(((...steps: Parameters<typeof then>) =>
+      then(...steps).catch(error => strays.push(error))) as typeof then)
+    return fetched
+  }
+  const upstream = pool.upstream(upstreamConfig(`http://127.0.0.1:${app.port}`))
+  const one = readyToGo(new Request('http://app.example/small'), SIDE, upstream)
+  const { answer, told } = recorded(one, { ...tools, ports: { ...ports, forward: fetchHeard } }, () => {
+    throw thrown
+  })
+  expect(await (await answer).text()).toBe('small')
+  await eventually(() => strays.length > 0, 'the process hears of it')
+  expect([told, strays]).toEqual([['answered 200'], [thrown]])
 })
 
 test('those that are to end end once, whatever place each had', () => {

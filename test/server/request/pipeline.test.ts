@@ -47,10 +47,11 @@ const MEMBER: Session = {
   expiresAtMs: Number.MAX_SAFE_INTEGER,
 }
 
+const refuse = () => Promise.reject(new Error('there is no upstream'))
+const ports = { ...quietPorts(fakeClock()), forward: refuse, ask: refuse }
+
 /** The requests of a gate that has one session, found at once or later. */
-function pipeline(find: () => Session | Promise<Session>): Pipeline {
-  const refuse = () => Promise.reject(new Error('there is no upstream'))
-  const ports = { ...quietPorts(fakeClock()), forward: refuse, ask: refuse }
+function pipeline(find: () => Session | Promise<Session>, given: Partial<PipelineTools> = {}): Pipeline {
   const checked = checkConfig(FILE, SOURCES)
   if (!checked.ok) throw new TypeError(checked.diagnostics.map(({ message }) => message).join('\n'))
   const snapshot = compileSnapshot(checked.config, checked.fingerprint, createUpstreamPool(ports))
@@ -69,6 +70,7 @@ function pipeline(find: () => Session | Promise<Session>): Pipeline {
     accessLog: { write: () => undefined, close: () => undefined },
     leaving: createDrain(),
     sessions: { find } as unknown as PipelineTools['sessions'],
+    ...given,
   }
   return createPipelines(tools as PipelineTools).requests
 }
@@ -113,4 +115,25 @@ test.each([
   })
   expect((await requests(asked(path), FRONT))?.status).toBe(200)
   expect(asks).toBe(times)
+})
+
+test.each([
+  ['at once', () => MEMBER],
+  ['later', () => Promise.resolve(MEMBER)],
+])('an answer that comes %s is the same and counted once, though its line cannot be written', async (_, find) => {
+  const told: unknown[] = []
+  const metrics = createMetrics()
+  const requests = pipeline(find, {
+    ports: { ...ports, log: { ...ports.log, error: (text, facts) => told.push([text, facts?.error]) } },
+    metrics,
+    accessLog: {
+      write() {
+        throw new RangeError('no line')
+      },
+      close: () => undefined,
+    },
+  })
+  expect(await (await requests(asked('/members'), FRONT))?.text()).toBe("a member's")
+  expect(metrics.responses.filter(Boolean)).toEqual([1])
+  expect(told).toEqual([['A request could not be recorded', 'RangeError: no line']])
 })
