@@ -85,16 +85,18 @@ export function openRecheck(options: RecheckOptions): Recheck {
       if (session !== null) open.set(session.id, session)
     }
     for (const id of changed.keys()) if (!open.has(id)) changed.delete(id)
-    let failure: unknown = null
+    const failures: unknown[] = []
     for (const [id, session] of open) {
       try {
         if (!(await sessions.check(session))) end(id)
       } catch (error) {
-        failure ??= error
+        failures.push(error)
       }
     }
     // What cannot be read ends nothing, and keeps no other session from being looked at.
-    if (failure !== null) ports.log.warn('The session of an open stream could not be looked at', errorFacts(failure))
+    const number = failures.length
+    if (number > 0)
+      ports.log.warn('Sessions of open streams could not be looked at', { number, ...errorFacts(failures[0]) })
   }
 
   /** Holds what a session has under way against the rules as the person that it is by now. */

@@ -195,18 +195,19 @@ test('a page that only listens has its session looked at four times a minute, an
   }
 })
 
-test('a session that cannot be looked at keeps no other one from being looked at, and ends nothing', async () => {
+test('sessions that cannot be looked at keep no other one from it, end nothing, and are one warning together', async () => {
   const { ports, initial, owned } = compiled(fakeClock())
-  const open = new Set(['ada', 'bob'].map(maker => owned(guestOf(maker))))
+  const open = new Set(['ada', 'eve', 'bob'].map(maker => owned(guestOf(maker))))
+  const warned: unknown[] = []
   let lookAgain = () => {}
   const recheck = openRecheck({
     initial,
-    ports,
+    ports: { ...ports, log: { ...ports.log, warn: (text, facts) => warned.push({ text, ...facts }) } },
     sessions: {
       ...NOBODY_TELLS,
       async check({ id }: Session) {
-        if (id === 'link-of-ada') throw new Error('a stored session cannot be read')
-        return false
+        if (id === 'link-of-bob') return false
+        throw new Error(`${id} cannot be read`)
       },
       onLookAgain(listener: () => void) {
         lookAgain = listener
@@ -220,7 +221,8 @@ test('a session that cannot be looked at keeps no other one from being looked at
     },
   })
   lookAgain()
-  await eventually(() => open.size === 1, 'the one behind it has ended')
-  expect([...open].map(({ session }) => session.id)).toEqual(['link-of-ada'])
+  await eventually(() => open.size < 3 && warned.length > 0, 'the one behind them has ended, and all is told')
+  expect([...open].map(({ session }) => session.id)).toEqual(['link-of-ada', 'link-of-eve'])
+  expect(warned).toMatchObject([{ number: 2, error: 'Error: link-of-ada cannot be read' }])
   recheck.close()
 })
