@@ -47,13 +47,13 @@ const PARTS = 10
 
 /**
  * The result of `work`, or `late` where that takes longer. Throws what `work` throws within the time; a later error is
- * ignored. Time in which this process had no turn does not count.
+ * ignored. While this process has no turn, however long, one part of the time passes at most; a busy one waits longer.
  */
 export async function inTime<T, Late>(work: MaybePromise<T>, limitMs: number, late: Late): Promise<T | Late> {
   if (!(work instanceof Promise)) return work
   const { promise: limit, resolve: giveUp } = Promise.withResolvers<Late>()
   let left = limitMs > PARTS ? PARTS : 1
-  const partMs = limitMs / left
+  const partMs = Math.ceil(limitMs / left)
   let timer = setTimeout(wait, partMs)
   function wait(): void {
     if (--left === 0) giveUp(late)

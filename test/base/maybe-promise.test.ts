@@ -1,4 +1,4 @@
-import { expect, test } from 'bun:test'
+import { expect, jest, test } from 'bun:test'
 import { andThen, inTime } from '../../src/base/maybe-promise.ts'
 
 const add = (one: number, other: number) => one + other
@@ -48,6 +48,20 @@ test('what is not here in time is late, and its error is nobody’s', async () =
   reject(new RangeError('no'))
   expect(await inTime('here', 0, 'late')).toBe('here')
   await expect(inTime(Promise.reject(new RangeError('no')), 60_000, 'late')).rejects.toThrow(RangeError)
+})
+
+test.each([11, 19, 25.5, 101])('what takes up to %d ms is in time where that is the limit', async limitMs => {
+  jest.useFakeTimers()
+  try {
+    const { promise, resolve } = Promise.withResolvers<string>()
+    const answer = inTime(promise, limitMs, 'late')
+    for (let ms = 1; ms < limitMs; ms++) jest.advanceTimersByTime(1)
+    resolve('here')
+    expect(await answer).toBe('here')
+    expect(jest.getTimerCount()).toBe(0)
+  } finally {
+    jest.useRealTimers()
+  }
 })
 
 test('what has come while this process was held up itself is in time', async () => {
