@@ -118,6 +118,8 @@ export function createPasswords(tools: PasswordTools): Passwords {
     const session = passwordSession(portal, passwordIdentity(users, ground.name, ground.entry), nowMs, ports.random)
     grounds.set(session, ground)
     changes.watch(ground)
+    // Who renews goes to the end, and needs no room.
+    remembered.delete(id)
     if (remembered.size >= MOST_REMEMBERED) for (const oldest of remembered.keys()) if (remembered.delete(oldest)) break
     remembered.set(id, { ...ground, session, untilMs: nowMs + REMEMBERED_MS })
     return session

@@ -155,6 +155,22 @@ test('a file with one user: another name with that user’s right password is re
   expect(codes).toEqual([...Array(10).fill('access.password'), 'limit.rate'])
 })
 
+test('who renews makes room for nobody, and is not the oldest then', async () => {
+  const { passwords, state, clock } = open()
+  // A portal that anybody has a password at: as many are remembered as there are portals.
+  const at = (name: number) =>
+    passwords.find(basic('bob:other'), { ...state.portal, name: `portal ${name}` }, '192.0.2.1')
+  const isRemembered = (name: number) => !(at(name) instanceof Promise)
+  for (const name of Array(9_999).keys()) await at(name)
+  clock.advance(10 * 60_000)
+  await at(0)
+  await at(9_999)
+  // All have their room now, and one more needs that of the oldest, which is the one that did not come again.
+  await at(1)
+  await at(10_000)
+  expect([0, 1, 9_999, 10_000].map(isRemembered)).toEqual([true, true, true, true])
+}, 30_000)
+
 test('another kind of session is not judged here', async () => {
   const { passwords, find } = open()
   const session = await find('ada:secret')
