@@ -102,9 +102,10 @@ export function startUpkeep(tools: UpkeepTools, timers: SessionTimers): Upkeep {
   }
 
   async function hearUpdated(id: string): Promise<void> {
-    if (isAccountId(id)) tools.accounts.heard(id)
-    if (isOwnerId(id)) ownerBound.forgetOwner(id)
-    if (id.startsWith(COOKIES_OF)) readAgain(id.slice(COOKIES_OF.length))
+    if (isAccountId(id)) return tools.accounts.heard(id)
+    if (isOwnerId(id)) return ownerBound.forgetOwner(id)
+    if (isDirectoryId(id)) return
+    if (id.startsWith(COOKIES_OF)) return readAgain(id.slice(COOKIES_OF.length))
     const held = memory.cache.held(id)
     // Who is on the way into memory was perhaps read before this.
     if (held === undefined) return memory.readCookiesAgain(id)

@@ -3,6 +3,7 @@ import { mkdirSync, symlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import { makeIdentity } from '../../src/identity/identity.ts'
 import type { FilePerson } from '../../src/identity/passwords/users.ts'
+import { ownerIdOf } from '../../src/session/credentials/owners.ts'
 import { renderBinding } from '../../src/session/device-binding.ts'
 import { type OpenSessions, openSessions } from '../../src/session/open.ts'
 import { createSealer } from '../../src/session/seal.ts'
@@ -133,6 +134,54 @@ test('what others changed is heard of, though a session among it cannot be read 
       'the groups of the session are those of now',
     )
   } finally {
+    await sessions.close()
+    await others.sessions.close()
+  }
+})
+
+test('what is heard of users alone has no session read again that is on its way into memory', async () => {
+  using folder = temporaryFolder()
+  const path = join(folder.path, 's.db')
+  const store = openSqliteStore(path, PORTS)
+  const elsewhere = openSqliteStore(path, PORTS)
+  const { promise: isOver, resolve: goOn } = Promise.withResolvers<void>()
+  const told = new Set<string>()
+  let isHeard = false
+  let reads = 0
+  const { sessions } = listening({
+    ...store,
+    async findByHash(hash) {
+      reads++
+      const found = await store.findByHash(hash)
+      await isOver
+      return found
+    },
+    async changesSince() {
+      // One look after the other: by the next one all of it is in memory.
+      isHeard = told.size === 3
+      const changes = await store.changesSince()
+      for (const id of changes.updated) told.add(id.split(':')[0] ?? '')
+      return changes
+    },
+  })
+  const others = listening(elsewhere)
+  try {
+    const { token, session } = await others.sessions.start(SIGN_IN)
+    const finding = sessions.find(token, 'x.example')
+    const bob: FilePerson = { provider: 'people', name: 'bob', key: ['bob'], over: 'entry' }
+    await others.sessions.accounts.change(bob, before => ({ ...before, recovery: ['hash'] }))
+    const id = ownerIdOf(session)
+    for (const identity of ['{}', '{"groups":[]}']) {
+      const owner = { id, identity, standing: 'good', notedAtMs: 1, expiresAtMs: 1e15 } as const
+      await elsewhere.changeRecord('owner', { id }, () => owner)
+    }
+    const pushed = { directory: 'directory:x', id: 'y' }
+    await elsewhere.changeRecord('pushed', pushed, () => ({ ...pushed, value: '{}' }))
+    await eventually(() => isHeard, `it is heard of an account, an owner and a directory (${[...told]})`)
+    goOn()
+    expect([(await finding)?.id, reads]).toEqual([session.id, 1])
+  } finally {
+    goOn()
     await sessions.close()
     await others.sessions.close()
   }
