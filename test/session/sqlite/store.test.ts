@@ -42,6 +42,34 @@ test('of somebody with thousands of sessions, all are found, and others have the
   }
 })
 
+test('a process reads everything again where changes in the middle of what it missed are forgotten', async () => {
+  using folder = temporaryFolder()
+  const path = join(folder.path, 's.db')
+  const [one, away] = [openSqliteStore(path, ports), openSqliteStore(path, ports)]
+  const end = (id: string) => {
+    one.insert(storedSession(id), { ...HANDLE, hash: `hash of ${id}`, sessionId: id })
+    one.remove(id)
+  }
+  const laterMs = Date.now() + 2 * 60 * 60 * 1000
+  try {
+    end('a')
+    // As by a clock that was ahead for a while.
+    using database = new Database(path)
+    database.run('UPDATE removed SET at_ms = at_ms + 1e10')
+    end('b')
+    await one.purge(laterMs, laterMs)
+    end('c')
+    const left = database.query<{ readonly session_id: string }, []>('SELECT session_id FROM removed').all()
+    expect(left.map(({ session_id }) => session_id)).toEqual(['a', 'c'])
+    expect(away.changesSince()).toEqual({ removed: [], updated: [], isIncomplete: true })
+    end('d')
+    expect(away.changesSince()).toEqual({ removed: ['d'], updated: [] })
+  } finally {
+    await one.close()
+    await away.close()
+  }
+})
+
 test('a process that was away for longer than changes are kept reads everything again', async () => {
   using folder = temporaryFolder()
   const path = join(folder.path, 's.db')

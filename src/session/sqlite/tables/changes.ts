@@ -60,8 +60,8 @@ export function changesOn(database: Database): Changes {
     const made = newest.get()?.seq ?? 0
     const rows = changedAfter.all(seq)
     const last = Math.max(made, rows.at(-1)?.seq ?? 0)
-    // Numbers have no gaps: where the next one is missing, it was forgotten before this process asked.
-    const isWhole = rows.length <= MOST_CHANGES && (rows[0]?.seq ?? made + 1) <= seq + 1
+    // Numbers have no gaps: where one is missing, it was forgotten before this process asked, not always the oldest first.
+    const isWhole = rows.length <= MOST_CHANGES && rows.length === last - seq
     return { changes: isWhole ? changesOf(rows) : { ...NO_CHANGES, isIncomplete: true }, last }
   }
 
