@@ -42,6 +42,30 @@ test('of somebody with thousands of sessions, all are found, and others have the
   }
 })
 
+test('of many sessions that are read by slices, those that became another user’s meanwhile are not among them', async () => {
+  using folder = temporaryFolder()
+  const path = join(folder.path, 's.db')
+  const store = openSqliteStore(path, ports)
+  using other = new Database(path)
+  try {
+    const ids = Array.from({ length: 401 }, (_, index) => `s${index}`)
+    const sessions = ids.map(id => storedSession(id, { sid: 'one' }))
+    await Promise.all(
+      sessions.map(session => store.insert(session, { ...HANDLE, hash: `of ${session.id}`, sessionId: session.id })),
+    )
+    const bySid = store.findBySid('https://id.example', 'one')
+    other.run("UPDATE sessions SET sid = 'two'")
+    const ofSid = await bySid
+    expect([ofSid.length, new Set(ofSid.map(({ sid }) => sid))]).toEqual([200, new Set(['one'])])
+    const bySubject = store.findBySubject('https://id.example', 'ada')
+    other.run("UPDATE sessions SET subject = 'eve'")
+    const ofSubject = await bySubject
+    expect([ofSubject.length, new Set(ofSubject.map(({ subject }) => subject))]).toEqual([200, new Set(['ada'])])
+  } finally {
+    store.close()
+  }
+})
+
 test('a process reads everything again where changes in the middle of what it missed are forgotten', async () => {
   using folder = temporaryFolder()
   const path = join(folder.path, 's.db')

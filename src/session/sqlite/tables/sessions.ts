@@ -99,8 +99,14 @@ function readsOn(database: Database): Reads {
     `SELECT id FROM sessions WHERE issuer = ?1 AND sid = ?2
        UNION SELECT session_id FROM earlier_sids WHERE issuer = ?1 AND sid = ?2`,
   )
-  const byIds = database.query<SessionRow, [string]>(
-    'SELECT * FROM sessions WHERE id IN (SELECT value FROM json_each(?))',
+  // The same of some of these ids: while they were read, a row may have become somebody else's. Each by its id (`+`).
+  const someOf = (condition: string) =>
+    database.query<SessionRow, [string, string, string]>(
+      `SELECT * FROM sessions WHERE +issuer = ?1 AND (${condition}) AND id IN (SELECT value FROM json_each(?3))`,
+    )
+  const someOfSubject = someOf('+subject = ?2')
+  const someOfSid = someOf(
+    '+sid = ?2 OR EXISTS (SELECT 1 FROM earlier_sids e WHERE e.session_id = sessions.id AND e.issuer = ?1 AND e.sid = ?2)',
   )
   const listAfter = database.query<SessionRow, [string, number, string, number]>(
     'SELECT * FROM sessions WHERE portal = ? AND (created_ms, id) < (?, ?) ORDER BY created_ms DESC, id DESC LIMIT ?',
@@ -113,9 +119,14 @@ function readsOn(database: Database): Reads {
     'SELECT count(*) AS n FROM sessions WHERE portal = ?',
   )
   /** Newest first; many of them by slices, between which others have their turn. */
-  function allOf(ids: readonly string[]): MaybePromise<readonly StoredSession[]> {
+  function allOf(
+    found: typeof bySubject,
+    some: typeof someOfSubject,
+    ...whose: [issuer: string, name: string]
+  ): MaybePromise<readonly StoredSession[]> {
     const rows: SessionRow[] = []
-    const read = bySlices(ids, READ_AT_ONCE, some => void rows.push(...byIds.all(JSON.stringify(some))))
+    const ids = found.all(...whose).map(({ id }) => id)
+    const read = bySlices(ids, READ_AT_ONCE, slice => void rows.push(...some.all(...whose, JSON.stringify(slice))))
     return andThen(read, () =>
       rows.sort((one, other) => other.created_ms - one.created_ms || (one.id < other.id ? 1 : -1)).map(sessionOf),
     )
@@ -134,8 +145,8 @@ function readsOn(database: Database): Reads {
       return row === null ? null : sessionOf(row)
     },
     findHosts: sessionId => hostsOf.all(sessionId).map(({ host }) => host),
-    findBySubject: (issuer, subject) => allOf(bySubject.all(issuer, subject).map(({ id }) => id)),
-    findBySid: (issuer, sid) => allOf(bySid.all(issuer, sid).map(({ id }) => id)),
+    findBySubject: (issuer, subject) => allOf(bySubject, someOfSubject, issuer, subject),
+    findBySid: (issuer, sid) => allOf(bySid, someOfSid, issuer, sid),
     list(portal, { after, limit }) {
       const from = parseCursor(after)
       const rows = listAfter.all(portal, from.createdMs, from.id, limit + 1)
