@@ -127,6 +127,7 @@ export async function changeAccount(
   { what, stamp, endsTokens, decide }: Wanted,
 ): Promise<{ readonly account: Account; readonly others: number } | null> {
   const how = { keep: session.id, endsTokens }
+  if ((await sessions.accounts.of(person)).stamp !== stamp) return null
   const before = await sessions.endOthers(session.identity, how)
   const account = await sessions.accounts.change(person, now => (now.stamp === stamp ? decide(now) : undefined))
   if (account === null) return null

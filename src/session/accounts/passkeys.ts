@@ -40,10 +40,10 @@ export interface Passkeys {
    */
   find(provider: ProviderConfig, shown: PasskeyAnswer): Promise<PasskeySignIn>
   /**
-   * Adds the passkey that a browser has created to a user's account. `mayAdd` is asked once it is good, and before
-   * anything is changed; `also` changes the account in the same step. `stamp`: of the account that this was confirmed
-   * for; of another one it is refused. Answers the account as it is then. The caller ends other sign-ins. Throws
-   * `access.passkey`, and what `mayAdd` throws.
+   * Adds the passkey that a browser has created to a user's account. `mayAdd` is asked once nothing refuses it, and
+   * before anything is changed; `also` changes the account in the same step, and may be called more than once. `stamp`:
+   * of the account that this was confirmed for; of another one it is refused. Answers the account as it is then. The
+   * caller ends other sign-ins. Throws `access.passkey`, and what `mayAdd` throws.
    */
   add(
     person: FilePerson,
@@ -112,7 +112,6 @@ export function createPasskeys({ accounts, once, endOthers, ports, audit }: Pass
     async add(person, { answer, ceremony, name }, { stamp, mayAdd, also }) {
       const created = await verifyCreation(answer, ceremony)
       await answerOnce(person, ceremony)
-      await mayAdd()
       const { id, publicKey, counter, rpId, isSyncable, isSynced } = created
       const passkey: Passkey = {
         id,
@@ -125,13 +124,16 @@ export function createPasskeys({ accounts, once, endOthers, ports, audit }: Pass
         isBackupEligible: isSyncable,
         isBackedUp: isSynced,
       }
-      const account = await accounts.change(person, before => {
+      const take = (before: Account) => {
         // A change meanwhile has ended the session that adds this.
         if (stamp !== undefined && before.stamp !== stamp) return undefined
         if (before.passkeys.length >= MOST_PASSKEYS || before.passkeys.some(one => one.id === id)) return undefined
         const after = { ...before, passkeys: [...before.passkeys, passkey] }
         return also?.(after, passkey) ?? after
-      })
+      }
+      const isRefused = take(await accounts.of(person)) === undefined
+      if (!isRefused) await mayAdd()
+      const account = isRefused ? null : await accounts.change(person, take)
       if (account === null)
         throw refused(`the user has it already, or ${MOST_PASSKEYS} of them, or the account was changed`, person)
       return { account, passkey }

@@ -145,6 +145,19 @@ test('an invitation is as good as before where the store could not end what its 
   expect(await isIn(gate, before)).toBe(false)
 })
 
+test('an invitation by which nothing can be added ends nothing: the same passkey again', async () => {
+  await using gate = await startPasskeyGate()
+  const ada = gate.browser()
+  const rawId = Buffer.alloc(32, 1)
+  expect((await accept(ada, (await gate.invite('ada')).link, { rawId })).page.response.status).toBe(200)
+  await ada.open(`${gate.app}/`)
+  const { link } = await gate.invite('ada')
+  expect((await accept(gate.browser(), link, { rawId })).page.response.status).toBe(403)
+  expect(await isIn(gate, ada)).toBe(true)
+  expect((await accept(gate.browser(), link)).page.response.status).toBe(200)
+  expect(await isIn(gate, ada)).toBe(false)
+})
+
 test('a passkey that was shown confirms nothing for another cookie of the session, which was there before', async () => {
   await using gate = await startPasskeyGate()
   const { passkey } = await accept(gate.browser(), (await gate.invite('ada')).link)

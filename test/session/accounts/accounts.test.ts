@@ -151,6 +151,31 @@ describe.each(Object.entries(STORES))('on %s, what a user of a file has set', (_
       expect((await here.accounts.of(ADA)).passkeys.map(({ name }) => name)).toEqual(['laptop'])
     }))
 
+  test('takes no passkey that it has, none beyond 20, and none that was confirmed before a change; nothing is asked then', () =>
+    withTwo(async here => {
+      const [origin, rpId] = ['https://auth.example.com', 'auth.example.com']
+      let asked = 0
+      const add = (challenge: string, stamp: string, wrong: Parameters<typeof createPasskey>[2] = {}) => {
+        const { answer } = createPasskey({ challenge, rp: { id: rpId } }, origin, wrong)
+        const mayAdd = async () => void asked++
+        const made = { answer, ceremony: { challenge, origin, rpId }, name: 'laptop' }
+        return here.passkeys.add(ADA, made, { stamp, mayAdd })
+      }
+      const rawId = Buffer.alloc(32, 1)
+      const { account } = await add('b25l', '', { rawId })
+      const codes = [
+        (await refusal(add('dHdv', account.stamp, { rawId }))).code,
+        (await refusal(add('dGhyZWU', 'another'))).code,
+      ]
+      const ids = Array.from({ length: 19 }, (_, index) => `passkey-${index}`)
+      const full = await here.accounts.change(ADA, before => ({
+        ...before,
+        passkeys: [...before.passkeys, ...ids.map(passkey)],
+      }))
+      codes.push((await refusal(add('Zm91cg', full?.stamp ?? ''))).code)
+      expect([asked, ...codes]).toEqual([1, 'access.passkey', 'access.passkey', 'access.passkey'])
+    }))
+
   test('lets one of two gates have a recovery code, and its use ends no sign-in', () =>
     withTwo(async (here, there) => {
       const code = 'abcd-efgh-jkmn-pqrs'
