@@ -16,6 +16,7 @@ import { type EndedMatch, isEveryone } from './ended.ts'
 import type { LastUses } from './last-use.ts'
 import { longestIdleMs, longestUnwrittenMs } from './lifetimes.ts'
 import type { SessionMemory } from './memory.ts'
+import { parseSession } from './rows.ts'
 import { isDirectoryId } from './scim/resource.ts'
 import type { Sealer } from './seal.ts'
 import { COOKIES_OF, type SessionStore, type StoredChanges } from './store.ts'
@@ -113,6 +114,9 @@ export function startUpkeep(tools: UpkeepTools, timers: SessionTimers): Upkeep {
     if (row === null) return
     if (row.createdAtMs !== held.session.createdAtMs) memory.takeOver(row)
     else if (row.checkedAtMs > held.checkedAtMs || row.bound !== keptOf(held.session.bound)) memory.adopt(row, held)
+    const now = parseSession(row)
+    // A gate with another file may have written what it accepts, and this one does not.
+    if (now !== null && memory.trustedIdentity(now) === null) memory.readCookiesAgain(id)
   }
 
   /** A session, token or link is read again before its next use. */

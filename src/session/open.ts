@@ -39,7 +39,6 @@ import { createScimDirectory } from './scim/scim-directory.ts'
 import { createSignedOut } from './scim/signed-out.ts'
 import type { Sealer } from './seal.ts'
 import type { Session, Sessions } from './session.ts'
-import { sessionFacts } from './session-facts.ts'
 import { type ClientKeys, createClientKeys } from './signing/client-keys.ts'
 import { createSigning, type Signing } from './signing/signing.ts'
 import { createStart } from './start.ts'
@@ -245,23 +244,24 @@ function openJudging(options: SessionOptions, core: Core, hearOthers: () => Prom
     await grants.hear()
     return memory.isMember(someone)
   }
+  const { tokens, links, suspend, ownersAt } = ownerBound
+  const trustRevocation = createTrustRevocation({
+    ...{ store, ports, deferredEnds, audit, end, endBy, forget, isMemberNow, suspend, ownersAt, tokens, links, grants },
+    cameWith: memory.cameWith,
+    revoke: ended => revocations?.revoke(ended),
+    counts: someone => memory.limits.providerTrust.counts(someone) && memory.isMember(someone),
+  })
   const refreshes =
     ask === undefined
       ? null
       : createRefreshes({
           ...{ store, sealer, ports, audit, ask, isMemberNow, forget, endBy },
           adopt: memory.adopt,
-          cameWith: memory.cameWith,
-          endWhole: end,
+          endOutsider: trustRevocation.endOutsider,
           giveBack: (session, refreshToken) => revocations?.giveBack(session, refreshToken),
           note: ownerBound.noteOwner,
         })
   if (refreshes !== null) ends.onEnd(refreshes.drop)
-  const { tokens, links, suspend, ownersAt } = ownerBound
-  const trustRevocation = createTrustRevocation({
-    ...{ store, ports, deferredEnds, audit, end, suspend, ownersAt, tokens, links, grants },
-    counts: someone => memory.limits.providerTrust.counts(someone) && memory.isMember(someone),
-  })
   const signedOut = createSignedOut(once, ports)
   const management = createManagement({
     ...{ store, sealer, ports, end, signedOut },
@@ -281,12 +281,7 @@ function openJudging(options: SessionOptions, core: Core, hearOthers: () => Prom
    */
   const endOutsiders = () => {
     if (state.isConfiguring) return
-    for (const session of memory.outsiders()) {
-      const facts = { ...sessionFacts(session), by: 'file', reason: 'member.none' } as const
-      audit.note('sign_out.withdrawn', facts, { facts: memory.cameWith(session).facts })
-      // What the store keeps is owed, and ends later.
-      void end(session.id).catch(() => undefined)
-    }
+    for (const session of memory.outsiders()) void trustRevocation.endOutsider(session, 'file')
   }
   directories.onStanding(endOutsiders)
   const grantListeners: (() => void)[] = []

@@ -1,7 +1,7 @@
 /** Refreshes sessions: asks their provider again in time, once for all processes. */
 
 import type { Audit } from '../audit/writer.ts'
-import { errorFacts, type Facts, GateError } from '../base/errors.ts'
+import { errorFacts, GateError } from '../base/errors.ts'
 import { inTime } from '../base/maybe-promise.ts'
 import type { Ports } from '../base/ports.ts'
 import type { Identity } from '../identity/identity.ts'
@@ -11,6 +11,7 @@ import type { Session, SessionSecrets } from './session.ts'
 import type { HeldSession } from './session-cache.ts'
 import { sessionFacts } from './session-facts.ts'
 import type { RefreshedFields, SessionStore, StoredSession } from './store.ts'
+import type { TrustRevocation } from './trust-revocation.ts'
 
 /** What asking a session's provider again came to. */
 export type Asked =
@@ -76,12 +77,10 @@ export interface RefreshTools {
   note(session: Pick<Session, 'portal' | 'identity'>, standing: 'good' | 'refused'): Promise<void>
   /** Whether somebody may have a session at their portal, by what the store has of groups and roles. */
   isMemberNow(someone: Pick<Session, 'portal' | 'identity'>): Promise<boolean>
-  /** What somebody came with who may not, for the log. */
-  cameWith(someone: Pick<Session, 'portal' | 'identity'>): { readonly facts: Facts }
   /** The session is gone: nothing in memory may stand for it. */
   forget(sessionId: string): void
-  /** Ends one, and has the provider forget its tokens. */
-  endWhole(sessionId: string): Promise<void>
+  /** Ends the session of who is a member no more, and has the provider forget its tokens. */
+  endOutsider: TrustRevocation['endOutsider']
   /** Revokes a refresh token that the provider issued for a session that ended meanwhile. The caller does not wait. */
   giveBack(session: Session, refreshToken: string): void
   /** Has it end while `work` takes it out of the store. */
@@ -119,19 +118,15 @@ function createWriter(tools: RefreshTools) {
     unwritten.set(row.id, { brought, session })
     tools.adopt({ ...row, ...fields }, held)
     inHand.add(brought)
+    let isWritten = false
+    let now: StoredSession | null = null
     try {
       for (let tries = 1; ; tries++) {
         try {
-          const isWritten = await guarded(() => store.update(row.id, fields, before))
-          const now = isWritten ? null : await guarded(() => store.findById(row.id))
+          isWritten = await guarded(() => store.update(row.id, fields, before))
+          now = isWritten ? null : await guarded(() => store.findById(row.id))
           unwritten.delete(row.id)
-          if (isWritten) break
-          if (now !== null) tools.adopt(now, held)
-          else {
-            giveBack(session, brought)
-            tools.forget(row.id)
-          }
-          return false
+          break
         } catch (error) {
           if (tries < WRITES) {
             await Bun.sleep(POLL_MS * tries)
@@ -144,6 +139,14 @@ function createWriter(tools: RefreshTools) {
       }
     } finally {
       inHand.delete(brought)
+    }
+    if (!isWritten) {
+      if (now !== null) await takeAnswer(now, held, tools)
+      else {
+        giveBack(session, brought)
+        tools.forget(row.id)
+      }
+      return false
     }
     // Without a newer answer, no provider has confirmed the user.
     const renewed = fields.checkedAtMs === row.checkedAtMs ? null : parseSession({ ...row, ...fields })
@@ -186,7 +189,7 @@ async function takeRefusal(
   const isLost = ports.now() >= lease.untilMs
   const now = await guarded(() => store.findById(row.id))
   if (now === null) tools.forget(row.id)
-  else if (now.secrets !== row.secrets) tools.adopt(now, held)
+  else if (now.secrets !== row.secrets) await takeAnswer(now, held, tools)
   else if (isLost) return false
   else {
     const isAboutPerson = reason === 'other_subject' || !lease.isLeft
@@ -205,13 +208,11 @@ async function takeAnswer(row: StoredSession, held: HeldSession, tools: RefreshT
   if (now !== null) await refuseOutsider(held.session, now.identity, tools)
 }
 
-/** Ends the session of who is no member any more, by what their provider says now. */
+/** Refuses, from now on, who is no member any more by what their provider says now. */
 async function refuseOutsider(session: Session, now: Identity, tools: RefreshTools): Promise<void> {
   if (await tools.isMemberNow({ portal: session.portal, identity: now })) return
-  const facts = { ...sessionFacts(session), by: 'provider', reason: 'member.none' } as const
-  tools.audit.note('sign_out.withdrawn', facts, tools.cameWith({ portal: session.portal, identity: now }))
   await tools.note(session, 'refused')
-  await tools.endWhole(session.id)
+  await tools.endOutsider(session, 'provider')
 }
 
 async function endRefused(session: Session, isAboutPerson: boolean, tools: RefreshTools): Promise<void> {
@@ -271,6 +272,7 @@ export function createRefreshes(tools: RefreshTools): Refreshes {
       if (kept !== null) {
         isLeft = true
         isLeft = !(await write(row, kept, held))
+        if (!isLeft) await takeAnswer({ ...row, ...kept.fields }, held, tools)
         return true
       }
       if (row.checkedAtMs > knownAtMs || row.createdAtMs !== session.createdAtMs) {

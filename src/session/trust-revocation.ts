@@ -1,25 +1,36 @@
 /** Ends sessions whose provider or membership a reload has taken from a portal. */
 
 import type { Audit } from '../audit/writer.ts'
+import type { Facts } from '../base/errors.ts'
 import type { Ports } from '../base/ports.ts'
 import type { ApiTokens } from './credentials/api-tokens.ts'
 import type { GuestLinks } from './credentials/guest-links.ts'
 import { identityOf, type TokenOwner } from './credentials/owners.ts'
 import type { DeferredEnds } from './deferred-ends.ts'
+import type { Ends } from './end-sessions.ts'
 import type { OwnGrants } from './grants/grants.ts'
 import { isLeftBehind, type UsersFile, type Withdrawn } from './provider-trust.ts'
 import { guarded, parseSession } from './rows.ts'
 import type { Session } from './session.ts'
-import { personFacts } from './session-facts.ts'
+import { personFacts, sessionFacts } from './session-facts.ts'
 import { inSlices } from './sqlite/batches.ts'
-import type { SessionStore } from './store.ts'
+import type { SessionStore, StoredSession } from './store.ts'
 
 export interface TrustRevocationTools {
-  readonly store: Pick<SessionStore, 'list' | 'findRecord'>
+  readonly store: Pick<SessionStore, 'list' | 'findById' | 'findRecord' | 'remove'>
   readonly ports: Pick<Ports, 'now'>
   readonly deferredEnds: Pick<DeferredEnds, 'add' | 'tend' | 'hurry'>
   readonly audit: Audit
   end(...sessionIds: readonly string[]): Promise<void>
+  /** No cookie leads to it from memory. */
+  forget(sessionId: string): void
+  readonly endBy: Ends['endBy']
+  /** Has the providers of these forget their refresh tokens. The caller does not wait. */
+  revoke(ended: readonly StoredSession[]): void
+  /** Whether somebody may have a session at their portal, by what the store has of groups and roles. */
+  isMemberNow(someone: Pick<Session, 'portal' | 'identity'>): Promise<boolean>
+  /** What somebody came with who may not, for the log. */
+  cameWith(someone: Pick<Session, 'portal' | 'identity'>): { readonly facts: Facts }
   /** The ids of those whom tokens and links of a portal follow. */
   ownersAt(portal: string): Promise<readonly string[]>
   /** Their tokens and links rest until they sign in again. */
@@ -44,6 +55,11 @@ export interface TrustRevocation {
    * guest links and granted roles. Waits for other gates as `run` does, and never throws either.
    */
   sweep(files: readonly UsersFile[]): Promise<void>
+  /**
+   * The same for one session, of somebody who is no member any more by what is said of them: it is refused here at once,
+   * and where other gates of the store run another file, it ends as with `run`, unless they are a member again by then.
+   */
+  endOutsider(session: Session, by: 'provider' | 'file'): Promise<void>
   /** These files have names that they did not have: what waits for other gates ends now, before somebody else has such a name. */
   hurry(files: readonly UsersFile[]): void
   /**
@@ -141,7 +157,34 @@ export function createTrustRevocation(tools: TrustRevocationTools): TrustRevocat
     if (ended > 0) audit.note('sign_out.withdrawn', { portal, number: ended })
   }
 
+  /** Of all processes that see it, the one that took it out of the store says so. */
+  async function endIfOutside(session: Session, by: 'provider' | 'file'): Promise<void> {
+    const row = await guarded(() => store.findById(session.id))
+    const now = row === null ? null : parseSession(row)
+    if (row === null || now === null || now.createdAtMs !== session.createdAtMs || (await tools.isMemberNow(now)))
+      return
+    await tools.endBy([row.id], async () => {
+      const removed = await guarded(() => store.remove(row.id))
+      tools.revoke(removed)
+      // Of one without a refresh token the store does not say whether it was there still.
+      if (removed.length === 0 && row.isRefreshable) return
+      const facts = { ...sessionFacts(now), by, reason: 'member.none' } as const
+      audit.note('sign_out.withdrawn', facts, { facts: tools.cameWith(now).facts })
+    })
+  }
+
   return {
+    async endOutsider(session, by) {
+      tools.forget(session.id)
+      const { portal, identity } = session
+      deferredEnds.add({
+        about: { portal, user: identity.subject },
+        sooner: `sallyport sessions revoke --subject ${JSON.stringify(identity.subject)} ends what they have at once`,
+        act: () => endIfOutside(session, by),
+        failure: 'The session of somebody who is no member any more could not be ended; it is refused, and tried again',
+      })
+      await deferredEnds.tend()
+    },
     async sweep(files) {
       const atMs = now()
       const failure = 'What belonged to names that left a file of users could not all be ended; it is tried again'

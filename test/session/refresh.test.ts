@@ -1,6 +1,7 @@
 import { Database } from 'bun:sqlite'
 import { expect } from 'bun:test'
 import { join } from 'node:path'
+import { NO_AUDIT, type OpenAudit } from '../../src/audit/writer.ts'
 import { sha256 } from '../../src/base/bytes.ts'
 import type { Facts } from '../../src/base/errors.ts'
 import type { PortalLifetimes } from '../../src/config/keys/sessions.ts'
@@ -14,7 +15,7 @@ import { createSealer } from '../../src/session/seal.ts'
 import type { Session } from '../../src/session/session.ts'
 import { shownBy } from '../../src/session/sign-in-claims.ts'
 import { openSqliteStore } from '../../src/session/sqlite/store.ts'
-import { LEFT_MS, type SessionStore } from '../../src/session/store.ts'
+import { LEFT_MS, type SessionStore, type StoredSession } from '../../src/session/store.ts'
 import { type FakeClock, fakeClock, quietPorts } from '../kit/clock.ts'
 import { temporaryFolder } from '../kit/folder.ts'
 import { eventually } from '../kit/gate.ts'
@@ -303,20 +304,22 @@ describe('a provider that no longer vouches', () => {
 
 describe('a person whom the provider describes as no member any more', () => {
   /** Only who has this group. */
-  const members: Members = {
-    has: ({ groups }) => groups.includes('admins'),
+  const only = (group: string): Members => ({
+    has: ({ groups }) => groups.includes(group),
     cameWith: () => ({ facts: {}, hint: null }),
-    mark: 'admins',
-  }
+    mark: group,
+  })
+  const limitsOf = (members: Members) => ({
+    ...{ ...LIFETIMES, providerTrust: ANY_PROVIDER, cacheBytes: 500_000 },
+    ...{ portals: new Map([['home', RULES]]), members: new Map([['home', members]]) },
+  })
+  const limits = limitsOf(only('admins'))
 
   test('is signed out, also where the store failed once that was written', () =>
     inWorld(async ({ clock, asked, signIn, store, another, logged }) => {
       let isFailing = false
       const sessions = another({
-        limits: {
-          ...{ ...LIFETIMES, providerTrust: ANY_PROVIDER, cacheBytes: 500_000 },
-          ...{ portals: new Map([['home', RULES]]), members: new Map([['home', members]]) },
-        },
+        limits,
         store: {
           ...store,
           async update(...given) {
@@ -344,6 +347,127 @@ describe('a person whom the provider describes as no member any more', () => {
       } finally {
         await sessions.close()
       }
+    }))
+
+  type Way = (world: World, row: StoredSession, writeOther: () => Promise<void>) => Partial<SessionOptions>
+  const WAYS: readonly (readonly [string, Way])[] = [
+    [
+      'by what the store could not take before',
+      ({ store }) => {
+        let failures = 0
+        return {
+          store: {
+            ...store,
+            update(...given) {
+              if (failures++ < 3) throw new Error('database or disk is full')
+              return store.update(...given)
+            },
+          },
+        }
+      },
+    ],
+    [
+      'by what another process wrote before this one',
+      ({ store }, _row, writeOther) => ({
+        ask: async () => ({
+          kind: 'renewed',
+          identity: person(['admins']),
+          secrets: { idToken: 'id', refreshToken: 'refresh' },
+        }),
+        store: {
+          ...store,
+          async update(...given) {
+            await writeOther()
+            return store.update(...given)
+          },
+        },
+      }),
+    ],
+    [
+      'by what another process wrote, for which the provider refused this one',
+      (_world, _row, writeOther) => ({
+        async ask() {
+          await writeOther()
+          return { kind: 'ended', reason: 'invalid_grant' }
+        },
+      }),
+    ],
+  ]
+  test.each(WAYS)('is signed out at once, %s', (_what, way) =>
+    inWorld(async world => {
+      const { token, session } = await world.signIn()
+      const row = await world.store.findById(session.id)
+      if (row === null) throw new Error('the session is stored')
+      const identity = JSON.stringify(person(['users']))
+      const writeOther = async () =>
+        void (await world.store.update(row.id, {
+          ...row,
+          identity,
+          secrets: 'other',
+          checkedAtMs: row.checkedAtMs + 1,
+        }))
+      const sessions = world.another({ ...way(world, row, writeOther), limits })
+      expect((await sessions.find(token, HOST))?.id).toBe(session.id)
+      world.clock.advance(MINUTE)
+      await sessions.renew(session.id)
+      if ((await world.store.findById(session.id)) !== null) {
+        expect(world.logged.filter(line => line.includes('could not be checked'))).toHaveLength(1)
+        await sessions.renew(session.id)
+      }
+      expect(await world.store.findById(session.id)).toBeNull()
+    }),
+  )
+
+  test('is signed out once, as the audit trail has it, though two processes see it', () =>
+    inWorld(async ({ signIn, another, clock, store, asked }) => {
+      const noted: string[] = []
+      const audit: OpenAudit = {
+        ...NO_AUDIT,
+        note: event => void noted.push(event),
+        keep: async event => void noted.push(event),
+      }
+      const { promise: isOver, resolve: goOn } = Promise.withResolvers<void>()
+      let removing = 0
+      const remove: SessionStore['remove'] = async (...ids) => {
+        removing++
+        await isOver
+        return store.remove(...ids)
+      }
+      const own = { limits, audit, timers: { watchMs: 1e6, flushMs: 1e6, purgeMs: 1e6 } }
+      const both = [1, 2].map(() => another({ ...own, store: { ...store, remove, close: () => undefined } }))
+      const { token, session } = await signIn()
+      for (const one of both) expect((await one.find(token, HOST))?.id).toBe(session.id)
+      clock.advance(15 * MINUTE)
+      const ended = Promise.all(both.map(one => one.renew(session.id)))
+      await eventually(() => removing === 2, 'both end it')
+      goOn()
+      await ended
+      expect(await store.findById(session.id)).toBeNull()
+      expect([noted.filter(event => event === 'sign_out.withdrawn').length, asked.tokens.length]).toEqual([1, 1])
+    }))
+
+  test('is refused by the gate whose file says so, and stays in the store for one with another file', () =>
+    inWorld(async ({ signIn, another, clock, store, asked }) => {
+      const gateOf = (group: string): Partial<SessionOptions> => ({
+        limits: limitsOf(only(group)),
+        gate: { own: { id: group, gate: group, name: group }, fingerprint: group },
+        timers: { watchMs: 20, flushMs: 20, purgeMs: 20, gatesMs: 20 },
+      })
+      const [strict, wide] = [another(gateOf('admins')), another(gateOf('users'))]
+      const { token, session } = await signIn()
+      for (const one of [strict, wide]) expect((await one.find(token, HOST))?.id).toBe(session.id)
+      await eventually(async () => (await strict.gates.look()).length === 2, 'the gates know each other')
+      clock.advance(15 * MINUTE)
+      await strict.renew(session.id)
+      expect(await strict.find(token, HOST)).toBeNull()
+      const isHeard = async () => (await wide.find(token, HOST))?.identity.groups.join() === 'users'
+      await eventually(isHeard, 'the other gate has what the provider said')
+      expect([(await store.findById(session.id))?.id, asked.tokens.length]).toEqual([session.id, 1])
+      await wide.close()
+      await eventually(async () => {
+        clock.advance(2_000)
+        return (await store.findById(session.id)) === null
+      }, 'it ends once all gates agree')
     }))
 })
 
