@@ -3,7 +3,7 @@
 import { formatKey, formatToml } from '../config/keys/table.ts'
 import type { Json } from '../config/text/raw.ts'
 import type { Notes } from './notes.ts'
-import { type Blanks, STAND_IN_HOST } from './variables-to-set.ts'
+import { type Blanks, replaceLong, STAND_IN_HOST, withoutLong } from './variables-to-set.ts'
 
 /** What every importer is given. */
 export interface Tools {
@@ -65,6 +65,39 @@ export interface BesideFile {
   /** The same for another program that may stand there. */
   readonly also: { readonly title: string; readonly changes: string }
   readonly text: string
+}
+
+/** What every answer says is no secret, nor is a folder of this machine. */
+const STAYS: ReadonlySet<string> = new Set(['response_headers', 'files'])
+
+/**
+ * The same sections with a variable for each long part of a path or an address that may be a secret: `/hook/9f8b7c…` lets in whoever
+ * knows it. Comments and notes have none of them either.
+ */
+export function withoutLongParts(sections: readonly Section[], blanks: Blanks): readonly Section[] {
+  const known = new Map<string, string>()
+  const variableFor = (part: string, before: string): string => {
+    const which = known.size === 0 ? '' : ` (part ${known.size + 1} of them)`
+    const meaning = `the long part after ${withoutLong(before.replace(/^[=^]+/, ''))} in the old file${which}`
+    const reference = known.get(part) ?? blanks.add('PATH_PART', meaning, `fill-in-part-${known.size}`)
+    known.set(part, reference)
+    return reference
+  }
+  const ofValue = (value: Json, isPath: boolean): Json => {
+    if (typeof value === 'string') return isPath || value.includes('/') ? replaceLong(value, variableFor) : value
+    if (Array.isArray(value)) return value.map(one => ofValue(one, isPath))
+    if (typeof value !== 'object' || value === null) return value
+    return Object.fromEntries(Object.entries(value).map(([key, one]) => [key, ofValue(one, /path/.test(key))]))
+  }
+  return sections.map(section => {
+    if (section.title !== '[[routes]]') return section
+    const entries = section.entries.map(one => ({
+      ...one,
+      value: STAYS.has(one.key) ? one.value : ofValue(one.value, /path|prefix/.test(one.key)),
+      ...(one.comment === undefined ? {} : { comment: withoutLong(one.comment) }),
+    }))
+    return { ...section, entries }
+  })
 }
 
 /** The text of a routes.toml, as `sallyport fmt` leaves it. `about` is said at its top. */

@@ -1,5 +1,7 @@
 /** The notes of an import: what became of each option of the old file. */
 
+import { withoutLong } from './variables-to-set.ts'
+
 /**
  * The result for a part of an imported file. It guarded something and is not carried over, so that no user passes
  * there. Or users will notice the change. Or the operator has to decide about it. Or it means something else now. Or
@@ -42,7 +44,7 @@ export function createNotes() {
       const key = JSON.stringify([option, line, say])
       if (isQuiet || known.has(key)) return
       known.add(key)
-      list.push({ outcome, line, file, option, say })
+      list.push({ outcome, line, file, option: withoutLong(option), say: withoutLong(say) })
     },
   }
 }

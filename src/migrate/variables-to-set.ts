@@ -1,4 +1,11 @@
-/** Variables that the operator has to set for the new file: secrets, and values that the old file did not have. */
+/**
+ * Variables that the operator has to set for the new file: secrets, and values that the old file did not have.
+ *
+ * A secret is the value of an option that is one for the old program (a client's secret, a key, a password), of a field with a name like
+ * `SECRET_NAME`, whatever a matcher asks of a field or parameter that is not known to be harmless (`mayBeSecret`), and each long part of a
+ * path or an address of a route (`replaceLong`). Other values go into the new file as they are: a short word in a path, or in a field that
+ * is set.
+ */
 
 /** Something that the new file takes from the environment, since the old one does not say it, or says it in the clear. */
 export interface Blank {
@@ -18,8 +25,9 @@ export const STAND_IN_HOST = 'fill-in.example.com'
 export function createBlanks() {
   const list: Blank[] = []
   /** The reference for a new blank, as routes.toml writes it. A name that is taken for something else gets a number. */
-  const add = (name: string, meaning: string, standIn: string): string => {
+  const add = (name: string, stated: string, standIn: string): string => {
     const base = variableName(name)
+    const meaning = withoutLong(stated)
     for (let count = 1; ; count++) {
       const candidate = count === 1 ? base : `${base}_${count}`
       const taken = list.find(blank => blank.name === candidate)
@@ -47,20 +55,58 @@ export function createBlanks() {
 
 /** Fields and parameters whose values are not copied. */
 export const SECRET_NAME = /auth|token|key|secret|cookie|pass|pwd|credential|signature/i
-/** Fields of every request, in which no secret is. */
-const PLAIN =
-  /^(?:accept(?:-.*)?|content-(?:type|length|encoding)|user-agent|upgrade|connection|origin|range|dnt|te|via|cache-control|pragma|x-requested-with|sec-(?:fetch|ch)-.*)$/i
-/** What nobody takes for a secret: a short word or number. */
-const WORD = /^(?:[a-z]{1,8}|[0-9]{1,6})$/i
+/** What nobody takes for a secret: in fields of these names each word of a list as below. A star may have been in it. */
+const HARMLESS: readonly (readonly [names: RegExp, word: RegExp])[] = [
+  [/./, /^(?:true|false|yes|no|on|off|[01])$/i],
+  [
+    /^(?:accept|content-type)$/i,
+    /^(?:application|audio|font|image|message|multipart|text|video)?\/(?:[a-z]+[0-9]?(?:[.+-][a-z]+[0-9]?){0,5})?$/i,
+  ],
+  [/^(?:accept|content-type)$/i, /^(?:q=[01](?:\.[0-9])?|charset=utf-?8)$/i],
+  [/^(?:accept|content)-encoding$/i, /^(?:gzip|br|zstd|deflate|identity)$/i],
+  [/^accept-language$/i, /^[a-z]{2}(?:-[a-z]{2})?$/i],
+  [/^(?:upgrade|connection|te)$/i, /^(?:websocket|h2c|upgrade|keep-alive|close|trailers)$/i],
+  [/^(?:cache-control|pragma)$/i, /^(?:no-cache|no-store|max-age=0)$/i],
+  [/^x-requested-with$/i, /^XMLHttpRequest$/i],
+  [/^x-forwarded-proto$/i, /^(?:https?|wss?)$/i],
+  [/^origin$/i, /^null$/],
+  [/^range$/i, /^bytes=(?:0-)?$/i],
+  [/^sec-fetch-/i, /^(?:cors|no-cors|navigate|same-origin|same-site|cross-site|none|websocket|document|empty|\?[01])$/],
+  [/^sec-fetch-dest$/i, /^(?:script|style|image|iframe)$/],
+  [/^sec-ch-ua/i, /^\?[01]$/],
+  [
+    /^user-agent$/i,
+    /^(?:Mozilla|AppleWebKit|Chrome|Chromium|Safari|Firefox|Gecko|Edge?|OPR|Opera|MSIE|Trident|Mobile)(?:\/[0-9]{0,2}(?:\.0?)?)?$/i,
+  ],
+  [
+    /^user-agent$/i,
+    /^(?:Android|iPhone|iPad|Windows|Linux|Macintosh|curl|Wget|Googlebot|bingbot|bot|crawler|spider)\/?$/i,
+  ],
+]
 
 /**
- * Whether what a matcher asks of a field or a parameter may be a secret: whoever sends it passes. What is copied is what is known to be
- * harmless: a star, a field of every request, a short word.
+ * Whether what a matcher asks of a field or a parameter may be a secret: whoever sends it passes. A star and a single letter say nothing;
+ * what is not known to be harmless besides is taken for one.
  */
 export function mayBeSecret(name: string, value: string): boolean {
   const stated = value.replaceAll('*', '').trim()
-  if (stated.length < 4 || PLAIN.test(name)) return false
-  return SECRET_NAME.test(name) || !WORD.test(stated)
+  if (stated.length < 2) return false
+  if (SECRET_NAME.test(name)) return true
+  const known = HARMLESS.filter(([names]) => names.test(name))
+  return stated.split(/[\s,;]+/).some(one => one !== '' && !known.some(([, word]) => word.test(one)))
+}
+
+/** What stays: a reference, its escape, the host of an address. Else a long text of letters and digits, which may let in who knows it. */
+const LONG = /\w+:\/\/[^\s/?#]*|\$\$\{|\$\{[^}]*\}|(?<!\\)(?=[\w-]*[A-Za-z])(?=[\w-]*[0-9])[\w-]{20,}/g
+
+/** A text with something else in place of each such part; `before` is what stands in front of it. */
+export function replaceLong(text: string, replace: (part: string, before: string) => string): string {
+  return text.replace(LONG, (part, at: number) => (/[$:]/.test(part) ? part : replace(part, text.slice(0, at))))
+}
+
+/** What is said of a path or an address, without parts of it that may be a secret. */
+export function withoutLong(text: string): string {
+  return text.replace(/\w+:\/\/[^\s/?#]*|\/\S*/g, word => replaceLong(word, () => '…'))
 }
 
 /** Hosts that are to be filled in are different ones. */

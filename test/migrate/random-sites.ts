@@ -60,7 +60,7 @@ export function makeCaddyfile(random: Random, port: number, apps: readonly numbe
       case 5:
         return `method ${some(['GET', 'POST', 'DELETE', 'get', 'HEAD'], 2).join(' ')}`
       case 6:
-        return pick(['header X-A one', 'header X-A one*', 'header !X-B', 'header X-B *', 'header X-A *wo'])
+        return pick(['header X-A on', 'header X-A on*', 'header !X-B', 'header X-B *', 'header X-A *1'])
       case 7:
         // One name: Debian's Caddy takes any of several, and newer ones ask for all.
         return `query ${pick(['a=1', 'b=*', 'a=2', 'a=', 'a=1 a=2'])}`
@@ -69,7 +69,7 @@ export function makeCaddyfile(random: Random, port: number, apps: readonly numbe
       default:
         return chance(50)
           ? `not ${matcherLine()}`
-          : `not {\n${matcherLine()}\n${pick(['method POST', 'path /a/*', 'header X-A one'])}\n}`
+          : `not {\n${matcherLine()}\n${pick(['method POST', 'path /a/*', 'header X-A on'])}\n}`
     }
   }
 
@@ -135,7 +135,7 @@ export function makeRequest(random: Random, port: number): MadeRequest {
   if (chance(30)) path += pick(['/x', '/', '/b', '.css', '/mid', 'x', '/c'])
   for (let times = chance(45) ? 1 + random.below(2) : 0; times > 0; times--) path = misspell(path, random)
   const fields: (readonly [string, string])[] = []
-  if (chance(35)) fields.push([pick(['X-A', 'x-a']), pick(['one', 'onetwo', 'two', 'One', ''])])
+  if (chance(35)) fields.push([pick(['X-A', 'x-a']), pick(['on', 'on1', 'x1', 'On', ''])])
   if (chance(20)) fields.push(['X-B', pick(['1', ''])])
   return {
     method: pick(['GET', 'GET', 'GET', 'GET', 'POST', 'DELETE', 'HEAD', 'PUT']),

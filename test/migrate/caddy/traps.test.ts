@@ -370,9 +370,17 @@ describe('routes, as Caddy meets them', () => {
   })
 
   describe('a secret that a matcher asks for is in neither the new file nor the report, but comes from the environment', () => {
-    const SECRETS = ['9f8b7c6d5e4f', 'hunter2', 'correct horse battery', 'opensesame'] as const
+    const SECRETS = [
+      '9f8b7c6d5e4f',
+      'hunter2',
+      'correct horse battery',
+      'opensesame',
+      'gandalf',
+      '483920',
+      'Up-8f3kQ',
+    ] as const
     for (const one of SECRETS) plant(one, 'a secret of a matcher')
-    const [drawn, short, phrase, word] = SECRETS
+    const [drawn, short, phrase, word, house, pin, monitor] = SECRETS
     const of = async (...routes: readonly unknown[]) => {
       const { routes: found, everything, unset } = await made(site(...routes))
       for (const one of SECRETS) expect(everything).not.toContain(one)
@@ -385,6 +393,21 @@ describe('routes, as Caddy meets them', () => {
       [{ header: { 'X-Key': [`${word}*`] } }, 'headers = { X-Key = ["${MATCH_X_KEY}"] }', 'X-Key'],
       [{ query: { k: [short] } }, 'query = { k = ["${MATCH_K}"] }', 'k'],
       [{ expression: `header({'X-Api': '${phrase}'})` }, 'headers = { X-Api = ["${MATCH_X_API}"] }', 'X-Api'],
+      [{ header: { 'X-Door': [house] } }, 'headers = { X-Door = ["${MATCH_X_DOOR}"] }', 'X-Door'],
+      [{ header: { 'X-Pin': [pin] } }, 'headers = { X-Pin = ["${MATCH_X_PIN}"] }', 'X-Pin'],
+      [{ header: { 'User-Agent': [monitor] } }, 'headers = { User-Agent = ["${MATCH_USER_AGENT}"] }', 'User-Agent'],
+      [
+        { header: { 'User-Agent': [`*${house}*`] } },
+        'headers = { User-Agent = ["${MATCH_USER_AGENT}"] }',
+        'User-Agent',
+      ],
+      [{ header: { Origin: [`https://${word}`] } }, 'headers = { Origin = ["${MATCH_ORIGIN}"] }', 'Origin'],
+      [{ header: { Accept: [house] } }, 'headers = { Accept = ["${MATCH_ACCEPT}"] }', 'Accept'],
+      [
+        { header: { 'X-Requested-With': [house] } },
+        'headers = { X-Requested-With = ["${MATCH_X_REQUESTED_WITH}"] }',
+        'X-Requested-With',
+      ],
     ])('%j', async (match, rule, name) => {
       const variable = /\{(MATCH_\w+)\}/.exec(rule)?.[1] ?? ''
       expect(await of({ match: [match], handle: [app('one')] })).toEqual([
@@ -419,13 +442,69 @@ describe('routes, as Caddy meets them', () => {
 
     test.each([
       { header: { Accept: ['application/vnd.github.v3+json'] } },
-      { header: { 'X-Env': ['staging'], 'X-Shared': ['*'] } },
-      { query: { page: ['2026'], token: ['*'] } },
+      { header: { Accept: ['*text/html*'], 'Cache-Control': ['no-cache'] } },
+      { header: { 'User-Agent': ['*Mozilla/5.0*', 'curl/*'], 'X-Requested-With': ['XMLHttpRequest'] } },
+      { header: { 'X-Debug': ['true'], 'X-Shared': ['*'] } },
+      { query: { page: ['1'], token: ['*'] } },
     ])('what is known to be none is copied: %j', async match => {
       const [routes, unset] = await of({ match: [match], handle: [app('one')] })
       for (const [kept] of JSON.stringify(match).matchAll(/\["[^"]+"\]/g)) expect(routes?.join()).toContain(kept)
       expect(unset).toEqual([])
     })
+  })
+
+  describe('a long part of a path, as in an address that lets in whoever knows it, comes from the environment', () => {
+    const LONG = ['9f8b7c6d5e4f3a2b1c0d9e8f', 'hK3-pQ_9xVb2mT7wZ0aL', '123e4567-e89b-42d3-a456-426614174000'] as const
+    for (const one of LONG) plant(one, 'a part of a path')
+    const [drawn, mixed, uuid] = LONG
+    const of = async (...routes: readonly unknown[]) => {
+      const { routes: found, everything, unset } = await made(site(...routes))
+      for (const one of LONG) expect(everything.toLowerCase()).not.toContain(one.toLowerCase())
+      return [found, unset.filter(({ name }) => name.startsWith('PATH_')).map(({ name, meaning }) => [name, meaning])]
+    }
+    const first = ['PATH_PART', 'the long part after /hook/ in the old file']
+
+    test.each(LONG)('%s', async part => {
+      const [routes, unset] = await of(at(`/hook/${part}/*`, app('one')))
+      expect(routes?.[0]).toStartWith('"/hook/${PATH_PART}" upstream one')
+      expect(unset).toEqual([first])
+    })
+
+    test('several are several variables, and none is in a note or the name of another variable', async () => {
+      const asks = { header: { 'X-Shared': ['gandalf'] } }
+      const [, unset] = await of(
+        { match: [{ path: [`/hook/${drawn}`], ...asks }], handle: [app('one')] },
+        { match: [{ path: [`/hook/${uuid}`] }], handle: [{ handler: 'not_known' }] },
+        { handle: [GUARD, app('two')] },
+      )
+      expect(unset).toEqual([first, ['PATH_PART_2', `${first[1]} (part 2 of them)`]])
+    })
+
+    test('of an address that is redirected to, too', async () => {
+      const headers = { Location: [`https://b.example.com/in/${mixed}?a=1`] }
+      const [routes, unset] = await of(at('/go', { handler: 'static_response', status_code: 302, headers }))
+      expect(routes?.join()).toContain('redirect = "https://b.example.com/in/${PATH_PART}?a=1"')
+      expect(unset).toEqual([['PATH_PART', 'the long part after https://b.example.com/in/ in the old file']])
+    })
+
+    test('the name of a host and what answers say are none', async () => {
+      const name = 'nextcloud-production-app-1'
+      const hash = `script-src https://cdn.example.com 'sha256-${'a1'.repeat(22)}='`
+      const says = { handler: 'headers', response: { set: { 'Content-Security-Policy': [hash] } } }
+      const { text, unset } = await made(site({ handle: [says, app(name)] }))
+      expect(text).toContain(`upstream = "http://${name}:1"`)
+      expect(text).toContain(hash)
+      expect(unset.filter(({ name: variable }) => variable.startsWith('PATH_'))).toEqual([])
+    })
+
+    test.each(['/a-path-of-many-words-in-a-row', '/api/v2/users/2026', '/.well-known/openid-configuration'])(
+      'what is none stays: %s',
+      async path => {
+        const [routes, unset] = await of(at(path, app('one')))
+        expect(routes?.join()).toContain(path)
+        expect(unset).toEqual([])
+      },
+    )
   })
 
   test('a route that is jumped to may hold the only guard', async () => {
