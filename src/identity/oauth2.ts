@@ -117,7 +117,10 @@ export function createOAuth2Client(
       if (fresh.subject !== identity.subject) return { kind: 'ended', reason: 'other_subject', refreshToken: next }
       return { kind: 'renewed', identity: fresh, access: grantOf(tokens, askedAtMs), idToken, refreshToken: next }
     } catch (thrown) {
-      return { kind: 'unclear', refreshToken: next, failure: toGateError(thrown) }
+      const failure = toGateError(thrown)
+      // Somebody with this subject may not sign in either.
+      if (failure.code === 'provider.subject') return { kind: 'ended', reason: 'other_subject', refreshToken: next }
+      return { kind: 'unclear', refreshToken: next, failure }
     }
   }
 

@@ -3,6 +3,7 @@
 import { decodeJwt, type JWTPayload } from 'jose'
 import { GateError, toGateError } from '../base/errors.ts'
 import type { ProviderConfig } from '../config/resolve/providers.ts'
+import { isOthers } from './claim-bounds.ts'
 import type { ReadIdentity } from './claims.ts'
 import type { Metadata } from './endpoints.ts'
 import type { ProviderFetch } from './http.ts'
@@ -70,9 +71,11 @@ async function readIdentity(
   const first = readFirst(held, config)
   const fresh = tokens.idToken === null ? null : await context.checkIdToken(tokens.idToken, tokens.accessToken)
   const changed = fresh === null ? null : findChangedRule(first, fresh, context.nowMs)
-  if (changed === 'sub') return { kind: 'ended', reason: 'other_subject', refreshToken: tokens.refreshToken }
-  if (changed !== null) throw refusal(changed)
   const { subject } = held.identity
+  // A prefix that another provider has got since the sign-in begins this person's name: for applications that is somebody there.
+  if (changed === 'sub' || isOthers(subject, config.othersPrefixes))
+    return { kind: 'ended', reason: 'other_subject', refreshToken: tokens.refreshToken }
+  if (changed !== null) throw refusal(changed)
   const { accessToken } = tokens
   const userinfo = await askPerson({ metadata, config, accessToken, subject, fetch })
   const roles = await context.readRoles(accessToken, subject)

@@ -86,6 +86,19 @@ test('somebody else’s account under the same token ends it, and a user endpoin
   })
 })
 
+test('a sub that is called like another provider’s now ends it', async () => {
+  const before = await held()
+  const bounded = createProviderPool({ ...quietPorts({ now: Date.now }), ask, readText: () => '' }).client({
+    ...config,
+    othersPrefixes: ['1'],
+  })
+  expect(await bounded.refresh(before)).toEqual({
+    kind: 'ended',
+    reason: 'other_subject',
+    refreshToken: expect.any(String),
+  })
+})
+
 test('without a refresh token there is none to ask with, and an iss or ID token that comes all the same is not looked at', async () => {
   github.givesRefreshTokens = false
   expect(await signIn({ iss: 'https://github.com/login/oauth' })).toMatchObject({ refreshToken: null, idToken: '' })

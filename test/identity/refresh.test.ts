@@ -208,6 +208,20 @@ describe('an ID token from a refresh (OpenID Connect Core §12.2)', () => {
     })
   })
 
+  test.each<[string, NonNullable<Misbehaviour['refresh']>]>([
+    ['states it again', {}],
+    ['says nothing', { idToken: null }],
+  ])('a sub that is called like another provider’s now is the end, where this one %s', async (_what, refreshed) => {
+    const held = await signIn(clientOf())
+    bad.behave({ refresh: refreshed })
+    const bounded = clientOf({ claimsFrom: 'id_token', othersPrefixes: ['USER-'] })
+    expect(await bounded.refresh(held)).toEqual({
+      kind: 'ended',
+      reason: 'other_subject',
+      refreshToken: expect.any(String),
+    })
+  })
+
   const CASES: readonly [string, NonNullable<Misbehaviour['refresh']>, string][] = [
     ['refresh-token-invalid-issuer', { claims: { iss: 'https://evil.example' } }, 'iss'],
     ['with another aud', { claims: { aud: 'somebody-else' } }, 'aud'],

@@ -67,7 +67,7 @@ export const READING = {
     text(),
     'partner-',
     'none',
-    'What is put before its user names and groups, for rules and applications, and before the subjects and roles of its own that applications are told: its `boss` is `partner-boss`, and nobody else: of another provider of the portal, such a name does not count. Rules by `subjects` stay as they are. It counts from the next sign-in or refresh.',
+    'What is put before its user names and groups, for rules and applications, and before the subjects and roles of its own that applications are told: its `boss` is `partner-boss`, and nobody else: of another provider of the portal, such a name does not count, unless you write it yourself (a file of users, `groups` of `scim`). Rules by `subjects` stay as they are. It counts from the next sign-in or refresh.',
     { build: prefix => prefix ?? '' },
   ),
   claims_from: defaulted(
