@@ -342,8 +342,9 @@ const ADVICE: Readonly<Record<Code, Advice>> = {
     terms: ['acr_values', 'unmet_authentication_requirements', 'mfa required'],
   },
   'sign_in.ticket': {
-    cause: 'Ticket: it was used already, is more than an hour old, or came from another browser or network.',
-    fix: 'Start again. Look at `bind_tickets` if users change networks.',
+    cause:
+      'Ticket: it was used already, is more than an hour old, came from another browser or network, or its network is not known.',
+    fix: 'Start again. Look at `bind_tickets` if users change networks. If the network is not known, let the proxy in front send `X-Forwarded-For`, or set `client_address`.',
     terms: ['link expired'],
   },
   'session.store': {

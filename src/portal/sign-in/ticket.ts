@@ -161,7 +161,7 @@ function checkNetwork(ctx: PortalRequest, { network: given }: Ticket): void {
   const isKnown = given !== '' && entered !== ''
   throw new GateError(
     'sign_in.ticket',
-    `the ticket was refused: ${isKnown ? 'it was given to another network' : 'from which network is not known (bind_tickets)'}`,
+    `the ticket was refused: ${isKnown ? 'it was given to another network' : 'its network is not known (bind_tickets)'}`,
     {
       hint: isKnown
         ? 'where people reach one host by IPv4 and another by IPv6, or by proxies in turn, bind_tickets keeps them out'
