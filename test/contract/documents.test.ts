@@ -1,6 +1,6 @@
 import { expect, test } from 'bun:test'
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
-import { dirname, join, relative } from 'node:path'
+import { basename, dirname, join, relative } from 'node:path'
 import { EVENT_NAMES } from '../../src/audit/events.ts'
 import { CODES } from '../../src/base/errors.ts'
 import { COMMANDS } from '../../src/cli/help/commands.ts'
@@ -99,18 +99,23 @@ function filesOf(cell: string): readonly { readonly names: readonly string[]; re
   })
 }
 
-test.each([
-  { column: 1, what: 'events', known: EVENT_NAMES },
-  { column: 2, what: 'errors', known: Object.keys(CODES) },
-])('ARCHITECTURE.md names files that have the $what which it says are there', ({ column, known }) => {
+/** Which files ARCHITECTURE.md says that events (column 1) and errors (column 2) are in. */
+function saidFiles(column: number) {
   const [, table = ''] = /^## Where events are noted.*?\n\|---.*?\n(.*?)\n\n/ms.exec(read('ARCHITECTURE.md')) ?? []
-  const said = table.split('\n').flatMap(row => {
+  return table.split('\n').flatMap(row => {
     const cells = row.split('|').slice(1, -1)
     const prefixes = [...(cells[0] ?? '').matchAll(/`(\w+)`/g)].map(([, prefix = '']) => prefix)
     return filesOf(cells[column]?.trim() ?? '').flatMap(({ names, files }) =>
       files.flatMap(file => (names.length === 0 ? [null] : names).map(name => ({ file, prefixes, name }))),
     )
   })
+}
+
+test.each([
+  { column: 1, what: 'events', known: EVENT_NAMES },
+  { column: 2, what: 'errors', known: Object.keys(CODES) },
+])('ARCHITECTURE.md names files that have the $what which it says are there', ({ column, known }) => {
+  const said = saidFiles(column)
   expect(said.length).toBeGreaterThan(10)
   const wrong = said.filter(({ file, prefixes, name }) => {
     const meant = known.filter(one =>
@@ -120,6 +125,27 @@ test.each([
     return !meant.some(one => text.includes(`'${one}'`))
   })
   expect(wrong).toEqual([])
+})
+
+test('where an error is thrown that no file is called by, ARCHITECTURE.md says', () => {
+  const said = saidFiles(2)
+  const sources = [...new Bun.Glob('**/*.{ts,tsx}').scanSync(join(ROOT, 'src'))].map(file => ({
+    file,
+    thrown: new Set([...read(`src/${file}`).matchAll(/GateError\(\s*'([\w.]+)'/g)].map(([, code = '']) => code)),
+  }))
+  const lost = Object.keys(CODES).filter(code => {
+    const [prefix = '', name = ''] = code.split('.')
+    const files = sources.filter(({ thrown }) => thrown.has(code)).map(({ file }) => file)
+    const [room = '', own = ''] = [prefix, name].map(word => word.replaceAll('_', '-'))
+    const isCalledSo = (file: string) => basename(file).startsWith(own) || file.includes(room)
+    const isSaid = said.some(
+      one =>
+        one.prefixes.includes(prefix) && (one.name ?? name) === name && read(`src/${one.file}`).includes(`'${code}'`),
+    )
+    return files.length > 0 && !isSaid && !files.some(isCalledSo)
+  })
+  expect(sources.filter(({ thrown }) => thrown.size > 0).length).toBeGreaterThan(50)
+  expect(lost).toEqual([])
 })
 
 test('docs/SECURITY.md names every environment variable that changes what a file says', () => {
