@@ -446,13 +446,14 @@ describe('a person whom the provider describes as no member any more', () => {
       expect([noted.filter(event => event === 'sign_out.withdrawn').length, asked.tokens.length]).toEqual([1, 1])
     }))
 
+  const gateOf = (group: string): Partial<SessionOptions> => ({
+    limits: limitsOf(only(group)),
+    gate: { own: { id: group, gate: group, name: group }, fingerprint: group },
+    timers: { watchMs: 20, flushMs: 20, purgeMs: 20, gatesMs: 20 },
+  })
+
   test('is refused by the gate whose file says so, and stays in the store for one with another file', () =>
     inWorld(async ({ signIn, another, clock, store, asked }) => {
-      const gateOf = (group: string): Partial<SessionOptions> => ({
-        limits: limitsOf(only(group)),
-        gate: { own: { id: group, gate: group, name: group }, fingerprint: group },
-        timers: { watchMs: 20, flushMs: 20, purgeMs: 20, gatesMs: 20 },
-      })
       const [strict, wide] = [another(gateOf('admins')), another(gateOf('users'))]
       const { token, session } = await signIn()
       for (const one of [strict, wide]) expect((await one.find(token, HOST))?.id).toBe(session.id)
@@ -468,6 +469,19 @@ describe('a person whom the provider describes as no member any more', () => {
         clock.advance(2_000)
         return (await store.findById(session.id)) === null
       }, 'it ends once all gates agree')
+    }))
+
+  test('is refused by a gate that hears of it from one with another file', () =>
+    inWorld(async ({ signIn, another, clock, store, asked }) => {
+      const [strict, wide] = [another(gateOf('admins')), another(gateOf('users'))]
+      const { token, session } = await signIn()
+      for (const one of [strict, wide]) expect((await one.find(token, HOST))?.id).toBe(session.id)
+      // Long before the strict one would ask.
+      clock.advance(MINUTE)
+      await wide.renew(session.id)
+      await eventually(async () => (await strict.find(token, HOST)) === null, 'it is refused')
+      expect((await wide.find(token, HOST))?.identity.groups).toEqual(['users'])
+      expect([(await store.findById(session.id))?.id, asked.tokens.length]).toEqual([session.id, 1])
     }))
 })
 
