@@ -77,6 +77,11 @@ function take(gate: Gate, text: string): void {
   expect(gate.server.reload()).toBe('changed')
 }
 
+async function gatesOf({ adminPort }: Gate): Promise<Status['gates']> {
+  const answer = await fetch(`http://127.0.0.1:${adminPort}/status.json`, { keepalive: false })
+  return ((await answer.json()) as Status).gates
+}
+
 test.concurrent('a provider that has another name in one file is refused there at once, and ends nobody’s sign-in elsewhere', () =>
   withSite(async ({ one, two, has }) => {
     const { cookie, sessionId } = await one.signIn(HOST)
@@ -150,6 +155,8 @@ test.concurrent('sessions revoke --provider ends it at once for all gates, also 
 test.concurrent('sessions revoke --provider also ends sign-ins at a portal that only another gate has', () =>
   withSite(async ({ one, two, has }) => {
     const { sessionId } = await one.signIn(HOST)
+    // By then each has said which portals it has.
+    await eventually(async () => (await gatesOf(two)).total === 2, 'they have met')
     take(two, toml('new', 'other'))
     const revoked = await runOn(two, runSessions, ['revoke', '--provider', 'id', '--json'])
     expect(JSON.parse(revoked.out)).toEqual({ revoked: [sessionId] })
@@ -167,10 +174,6 @@ test.concurrent('a gate that has the server to itself ends at once what its file
 
 test.concurrent('status, metrics, doctor and the admin page say which gate runs another file, and since when', () =>
   withSite(async ({ one, two }) => {
-    const gatesOf = async ({ adminPort }: Gate) => {
-      const answer = await fetch(`http://127.0.0.1:${adminPort}/status.json`, { keepalive: false })
-      return ((await answer.json()) as Status).gates
-    }
     const same = { total: 2, other_file: 0, list: [named('one', true), named('two', true)] }
     await eventually(async () => (await gatesOf(one)).total === 2 && (await gatesOf(two)).total === 2, 'they have met')
     expect([await gatesOf(one), await gatesOf(two)]).toEqual([same, same])
