@@ -496,7 +496,7 @@ function giveUp(one: Sent, error: unknown): void {
   if (!isWaiting(one)) return
   one.origin.inFlight--
   finish(one)
-  reject(one, translateFailure(error, one.route.config.id, one.origin.label))
+  reject(one, error)
 }
 
 function fail(one: Sent, error: unknown): void {

@@ -280,7 +280,7 @@ test('each request has one record, with the status that its client got, whatever
   )
 })
 
-test('a request that cannot even be begun is answered and recorded like one that fails later', async () => {
+test('a request that cannot even be begun is answered and recorded as a mistake of our own', async () => {
   const forwardNothing = () => {
     throw new TypeError('no request can be made of this')
   }
@@ -288,10 +288,10 @@ test('a request that cannot even be begun is answered and recorded like one that
   await using other = await startGate(toml, { ports: { forward: forwardNothing } })
   for (const path of ['/once', '/twice']) {
     const answered = await fetch(`http://127.0.0.1:${other.port}${path}`, { headers: { host: 'app.example' } })
-    expect([answered.status, await answered.text()]).toEqual([502, expect.stringContaining('upstream.broken')])
+    expect([answered.status, await answered.text()]).toEqual([500, expect.stringContaining('internal')])
   }
   await eventually(() => other.access.length === 2, 'both have a record')
-  expect(other.access.map(line => JSON.parse(line).reason)).toEqual(['upstream.broken', 'upstream.broken'])
+  expect(other.access.map(line => JSON.parse(line).reason)).toEqual(['internal', 'internal'])
 })
 
 test('an upstream on a unix socket is reached', async () => {

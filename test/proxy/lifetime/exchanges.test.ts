@@ -174,7 +174,7 @@ describe('a request that cannot even be begun is recorded as failed, leaves noth
     const one = readyToGo(new Request('http://app.example/small'), SIDE, upstream)
     const { answer, told } = recorded(one, asked)
     expect((await answer).status).toBe(502)
-    expect(told).toEqual(['upstream.broken'])
+    expect(told).toEqual(['TypeError: this cannot be done'])
     expect([one.slot, one.place]).toEqual([NOWHERE, NOWHERE])
     const { inFlight, failures, restsUntilMs } = upstream.first
     expect({ inFlight, failures, restsUntilMs }).toEqual({ inFlight: 0, failures: -1, restsUntilMs: 0 })
