@@ -30,6 +30,7 @@ const file = (portal = '') =>
     route('app.test', '/mcp/inner'),
     route('app.test', '/admin', 'allow = ["admin"]'),
     route('other.test', '/mcp'),
+    route('whole.test', '/'),
     routeTo(upstream, 'app.test', 'path = "/plain"\nportal = "home"\nallow = ["user"]\ntokens = true'),
     routeTo(upstream, 'app.test', 'path = "/theirs"\nportal = "home"\nallow = ["user"]\nmcp = "provider"'),
   ].join('\n')
@@ -81,6 +82,15 @@ test('a person who agrees gives a token for that one route, in their own name', 
     expect([path, host, (await status(access, path, host)) === 200]).toEqual([path, host, false])
 })
 
+test.each(['http://whole.test', 'http://whole.test/'])('%s, a whole host, has tokens of its own', async resource => {
+  const one = await client()
+  const { status: given, body } = await one.redeem(await one.code(resource, ada.cookie), resource)
+  expect(given).toBe(200)
+  const next = await one.refresh(body.refresh_token ?? '', { resource })
+  for (const token of [body.access_token, next.body.access_token])
+    expect([await status(token, '/any', 'whole.test'), await status(token)]).toEqual([200, 403])
+})
+
 describe('what a client asks a person for', () => {
   test.each<[string, Readonly<Record<string, string | null>>]>([
     ['from nobody who is registered', { client_id: 'x' }],
@@ -101,6 +111,7 @@ describe('what a client asks a person for', () => {
     ['for a resource by another scheme', { resource: 'https://app.test/mcp' }],
     ['for a resource at another port', { resource: 'http://app.test:81/mcp' }],
     ['for a resource in another spelling', { resource: 'http://app.test/x/../mcp' }],
+    ['for a whole host in another spelling', { resource: 'http://whole.test/x/..' }],
     ['for a resource below one', { resource: 'http://app.test/mcp/x' }],
     ['for a resource with a query', { resource: `${RESOURCE}?x=1` }],
     ['for another scope', { scope: 'admin' }],

@@ -9,7 +9,7 @@ import { runIn } from '../../kit/io.ts'
 import { untilTheEnd } from '../../kit/opened.ts'
 
 const board = untilTheEnd()(startBoard())
-const { share, routes, routesWithout, guests, create, ask, open, person } = board
+const { share, route, routes, routesWithout, guests, create, ask, open, person } = board
 
 describe('a guest link', () => {
   test('shows who invites to what, and its button opens that place in this browser, with an identity of its own', async () => {
@@ -253,6 +253,16 @@ describe('whoever has the role', () => {
       expect([address, (await ada.send(form({ address }))).status]).toEqual([address, 400])
     }
     expect((await ada.list()).links).toEqual([])
+  })
+
+  test('is offered the routes that they may share, and none of a single path', async () => {
+    const exact = route('app.test', 'path = "/exact"\nexact = true\nallow = ["user", { guest_link = true }]')
+    await using gate = await startGate(`${routes()}\n${exact}`)
+    const { pageCookie } = await person(gate, 'ada', ['admins'])
+    const page = htmlPage((await ask(gate, { host: AUTH, path: '/.sallyport/guests', cookie: pageCookie })).text)
+    const places = page.all('#application option').map(one => one.attribute('value'))
+    // The last is any other address.
+    expect(places).toEqual(['http://app.test/', 'http://app.test/admin', 'http://other.test/', ''])
   })
 
   test('is held to the portal’s limits', async () => {

@@ -265,6 +265,14 @@ test('a file is waited for that another process puts in place: ten seconds at a 
   expect(waits(() => backUpDatabase(path, join(folder.path, 'copy.db'), ports))).toEqual(['5000', '5000'])
 })
 
+test('a backup of a path where no database is fails, and makes neither', () => {
+  using folder = temporaryFolder()
+  const [path, copy] = [join(folder.path, 's.db'), join(folder.path, 'copy.db')]
+  expect(() => backUpDatabase(path, copy, ports)).toThrow('unable to open database file')
+  // The lock is beside a database whether it is there or not.
+  expect(readdirSync(folder.path)).toEqual(['s.db-lock'])
+})
+
 test('a token that is over is purged, were it the only one, and other processes are told', async () => {
   using folder = temporaryFolder()
   const path = join(folder.path, 's.db')
