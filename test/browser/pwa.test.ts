@@ -4,6 +4,7 @@ import type { Page } from 'playwright-core'
 import { startApp } from '../kit/applications/app.ts'
 import { openChromium, type WatchedContext, watchedContext } from '../kit/browser/chromium.ts'
 import { openStand } from '../kit/browser/stand.ts'
+import { eventually } from '../kit/gate.ts'
 import { needs } from '../kit/needs.ts'
 import { untilTheEnd } from '../kit/opened.ts'
 
@@ -91,6 +92,8 @@ test('a manifest that is fetched without credentials is refused, not sent to sig
     const answers: string[] = []
     person.context.on('response', answer => answers.push(`${answer.status()} ${new URL(answer.url()).pathname}`))
     await cdp.send('Page.getAppManifest')
+    // The browser may tell of the answer after what it made of it.
+    await eventually(() => answers.length > 0, 'the answer is told of')
     expect(new Set(answers)).toEqual(new Set(['401 /app.webmanifest']))
     const direct = await page.evaluate(
       `fetch('/app.webmanifest', { credentials: 'omit', redirect: 'follow' }).then(reply => [reply.status, reply.redirected])`,
