@@ -40,7 +40,8 @@ export function createDrain(): Drain {
       let tookMs = 0
       for (let quiet = 0; quiet < quietMs && tookMs < limitMs; tookMs = performance.now() - beganMs) {
         const before = answered
-        const partMs = Math.min(quietMs / PARTS, limitMs - tookMs)
+        // Less than a millisecond may take no time at all.
+        const partMs = Math.ceil(Math.min(quietMs / PARTS, limitMs - tookMs))
         await Bun.sleep(partMs)
         quiet = answered === before ? quiet + partMs : 0
       }
