@@ -468,7 +468,7 @@ function answer(one: Sent, response: Response): void {
   else give(one, one.ending, ready)
 }
 
-/** Given first: what recording it throws makes no failure of a good answer. */
+/** Recorded only once it is given: what goes wrong with its record leaves a good answer what it is. */
 function give(one: Sent, ending: Ending, response: Response): void {
   one.resolve(response)
   ending.answered(response, one)
