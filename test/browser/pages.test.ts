@@ -99,6 +99,8 @@ describe.each([...PAGES])('%s', (name, status, reach) => {
         if (reply.request().isNavigationRequest()) statuses.set(reply.url(), reply.status())
       })
       const page = await reach(person)
+      // A click waits for the next page to begin, and not for all of it.
+      await page.waitForLoadState()
       await keepPicture(page, `${name.replaceAll(' ', '-')}-${screen.name}`)
       expect(statuses.get(page.url().replace(/#.*/, ''))).toBe(status)
       expect(await findBarriers(page)).toEqual([])

@@ -463,6 +463,8 @@ describe('a role that was granted', () => {
     expect((await runOn(gate, runRequests, ['revoke', grant?.id ?? ''])).code).toBe(0)
     await eventually(async () => (await statusOf(gate, '/', here)) === 401, 'she is none any more')
     await eventually(() => open().length === 0, 'the stream has ended')
+    // Whoever takes it out of the store says so next.
+    await eventually(() => gate.told('sign_out.withdrawn', 'member.none').length > 0, 'the log says so')
     expect(gate.told('sign_out.withdrawn', 'member.none').length).toBe(1)
   })
 })
