@@ -1,12 +1,13 @@
 import { afterEach, beforeEach, expect, setDefaultTimeout } from 'bun:test'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Browser, Page } from 'playwright-core'
-import { findFreePort } from '../../src/cli/demo/start.ts'
+import { holdFreePort } from '../../src/cli/demo/start.ts'
 import { type App, startApp } from '../kit/applications/app.ts'
 import { BrowserLite } from '../kit/browser/browser-lite.ts'
 import { openChromium, type WatchedContext, watchedContext } from '../kit/browser/chromium.ts'
 import { type Gate, startGate } from '../kit/gate.ts'
 import { needs } from '../kit/needs.ts'
+import { freePort } from '../kit/programs/child.ts'
 import { startProvider, type TestProvider } from '../kit/provider/provider.ts'
 import { providerTable, routeTo } from '../kit/toml.ts'
 
@@ -36,9 +37,10 @@ const at = (host: Host) => `http://${host}.home.localhost:${port}`
 const hostOf = (host: Host) => `${host}.home.localhost`
 
 beforeAll(async () => {
-  const free = await findFreePort(0, 1)
+  const free = holdFreePort(await freePort(), 1)
   if (free === null) throw new Error('no port is free')
   port = free.port
+  await free.stop()
   provider = await startProvider({
     host: 'localhost',
     clients: [{ client_id: 'gate', client_secret: 'gate-secret' }],

@@ -75,7 +75,9 @@ async function startParts(
       hint: 'leave --port out, or name a new folder with --dir',
     })
   }
-  const gate = await gatePort(kept?.port ?? wantedPort)
+  // Held until the others listen: where the system chooses their ports, it would choose this one, too.
+  const gate = holdGatePort(kept?.port ?? wantedPort)
+  running.push(gate)
   const nearPort = wantedPort === 0 ? 0 : gate.port + 1
   const clientSecret =
     kept?.clientSecret ?? Buffer.from(crypto.getRandomValues(new Uint8Array(24))).toString('base64url')
@@ -109,11 +111,12 @@ async function startParts(
   }
   ready.resolve(await makeDemoProvider({ issuer, clients: [client], now: () => Date.now() }))
   if (kept === null) folder.write(plan, demoConfig(plan, gate.hosts))
+  await gate.stop()
   return plan
 }
 
-async function gatePort(wanted: number | null): Promise<{ readonly port: number; readonly hosts: readonly string[] }> {
-  const free = wanted === null ? await findFreePort(DEFAULT_PORT, MAX_PORTS) : await findFreePort(wanted, 1)
+function holdGatePort(wanted: number | null): LoopbackListener {
+  const free = wanted === null ? holdFreePort(DEFAULT_PORT, MAX_PORTS) : holdFreePort(wanted, 1)
   if (free !== null) return free
   const tried = wanted === null ? `ports ${DEFAULT_PORT} to ${DEFAULT_PORT + MAX_PORTS - 1} are` : `port ${wanted} is`
   throw new GateError('listen.failed', `${tried} taken`, { hint: 'name a free one with --port' })
@@ -238,18 +241,9 @@ function listenOnLoopback(serve: ServeOn, port: number, count: number): Loopback
   return null
 }
 
-/** Like `listenOnLoopback`, but only looks: nothing listens when it answers. */
-export async function findFreePort(
-  port: number,
-  count: number,
-): Promise<{ readonly port: number; readonly hosts: readonly string[] } | null> {
-  const probe = listenOnLoopback(
-    (hostname, port) => Bun.serve({ hostname, port, fetch: () => new Response() }),
-    port,
-    count,
-  )
-  await probe?.stop()
-  return probe
+/** Like `listenOnLoopback`, for whoever listens there later: nobody else is given the port before it is stopped. */
+export function holdFreePort(port: number, count: number): LoopbackListener | null {
+  return listenOnLoopback((hostname, port) => Bun.serve({ hostname, port, fetch: () => new Response() }), port, count)
 }
 
 function listenOnce(serve: ServeOn, port: number): LoopbackListener | null {

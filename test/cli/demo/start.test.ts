@@ -1,9 +1,10 @@
-import { afterEach, beforeEach, describe, expect, test } from 'bun:test'
+import { afterEach, beforeEach, describe, expect, spyOn, test } from 'bun:test'
 import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { runDemo } from '../../../src/cli/demo/run.ts'
 import { type Demo, type DemoOptions, startDemo } from '../../../src/cli/demo/start.ts'
+import { freePort } from '../../kit/programs/child.ts'
 
 let dir: string
 const running: Demo[] = []
@@ -58,7 +59,7 @@ describe('the folder', () => {
   })
 
   test('a named one is used again, with the edits that were made, on the same ports', async () => {
-    const first = await start({ dir })
+    const first = await start({ dir, port: await freePort() })
     await first.stop()
     const edited = `${readFileSync(first.configPath, 'utf8')}\n# edited\n`
     writeFileSync(first.configPath, edited)
@@ -92,6 +93,29 @@ describe('ports', () => {
     expect(code).toBe(1)
     expect(err).toContain(`port ${port} is taken`)
     expect(existsSync(join(dir, 'new', 'routes.toml'))).toBe(false)
+  })
+
+  test('where the system chooses all of them, the gate has one of its own', async () => {
+    const { serve } = Bun
+    let given = 0
+    // A system that hands a port out again as soon as it is free.
+    const chosen = spyOn(Bun, 'serve').mockImplementation(((
+      options: Bun.Serve.HostnamePortServeOptions<undefined> & Bun.Serve.Options<undefined>,
+    ) => {
+      if (!('port' in options) || options.port !== 0) return serve(options)
+      try {
+        if (given !== 0) return serve({ ...options, port: given })
+      } catch {
+        // It is not free.
+      }
+      const server = serve(options)
+      given ||= server.port ?? 0
+      return server
+    }) as typeof serve)
+    const { addresses } = await start().finally(() => chosen.mockRestore())
+    const ports = [addresses.app, addresses.provider, addresses.service].map(portOf)
+    expect(new Set(ports).size).toBe(3)
+    expect(ports[0]).toBe(given)
   })
 
   test('a kept folder cannot move to another port', async () => {

@@ -3,9 +3,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Page } from 'playwright-core'
 import { serveDemoService } from '../../../src/cli/demo/service.ts'
-import { findFreePort } from '../../../src/cli/demo/start.ts'
+import { holdFreePort } from '../../../src/cli/demo/start.ts'
 import { ADA, GRACE } from '../people.ts'
 import { compiledBinary } from '../programs/binary.ts'
+import { freePort } from '../programs/child.ts'
 import { startProvider } from '../provider/provider.ts'
 import { serveInProcess } from '../serve.ts'
 
@@ -78,7 +79,7 @@ export interface OpenStand extends Stand {
  */
 export async function openStand(portal = ''): Promise<OpenStand> {
   const dir = mkdtempSync(join(tmpdir(), 'stand-'))
-  const free = await findFreePort(0, 1)
+  const free = holdFreePort(await freePort(), 1)
   if (free === null) throw new Error('no port is free')
   const { port, hosts } = free
   const at = (name: string) => `http://${name}.localhost:${port}`
@@ -114,6 +115,7 @@ export async function openStand(portal = ''): Promise<OpenStand> {
     standConfig({ port, hosts, issuer: provider.issuer, portal: at('auth'), upstream, more: portal }),
   )
   chmodSync(configPath, 0o600)
+  await free.stop()
   const gate = await serveInProcess(configPath)
   return {
     app: at('app'),
