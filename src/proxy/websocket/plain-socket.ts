@@ -132,6 +132,10 @@ class PlainSocket extends EventEmitter {
   }
 }
 
+/**
+ * Absent on purpose: `connectError`. Bun 1.4.5 calls it before anyone can listen where the system refuses at once, as for
+ * a socket file that is not there. What `Bun.connect` answers rejects with the same error, and later.
+ */
 const HANDLER: SocketHandler<PlainSocket> = {
   binaryType: 'buffer',
   open: socket => socket.data.opened(socket),
@@ -148,7 +152,6 @@ const HANDLER: SocketHandler<PlainSocket> = {
     socket.data.closed(error)
     socket.terminate()
   },
-  connectError: (socket, error) => socket.data.closed(error),
 }
 
 /** A connection that is about to be made; `onConnected` is called once it is. */

@@ -1,4 +1,6 @@
 import { describe, expect, test } from 'bun:test'
+import { join } from 'node:path'
+import { temporaryFolder } from '../../kit/folder.ts'
 import { eventually, type Gate, PORTAL, startGate } from '../../kit/gate.ts'
 import { metricOf } from '../../kit/requests.ts'
 import { routeTo } from '../../kit/toml.ts'
@@ -122,6 +124,16 @@ test('a field with what Bun 1.4.5 takes beside text goes on as by HTTP, and coun
   const underWay = `sallyport_upstream_in_flight{upstream="${label}",address="${label}"}`
   await eventually(async () => (await metricOf(gate, underWay)) === 0, 'none is under way')
   await upstream.close()
+})
+
+test('one whose application has no socket file is 502 at once, and counts for no connection that is open', async () => {
+  using folder = temporaryFolder()
+  const socket = `unix:${join(folder.path, 'none.sock')}`
+  const route = `[[routes]]\nhost = "app.example"\nallow = "public"\nupstream = "${socket}"\n`
+  await using gate = await startGate(route)
+  const response = await sendRaw(gate.port, handshake('a=b'))
+  expect([response.status, response.body.toString().includes('"code":"upstream.refused"')]).toEqual([502, true])
+  expect(await metricOf(gate, `sallyport_upstream_in_flight{upstream="${socket}",address="${socket}"}`)).toBe(0)
 })
 
 describe('a WebSocket whose upstream has not answered yet is given up', () => {

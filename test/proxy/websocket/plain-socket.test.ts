@@ -1,7 +1,9 @@
 /** Connections to upstreams by Bun's own sockets: the order of what is sent, and how they end. */
 import { expect, test } from 'bun:test'
 import { createServer, type Server, type Socket } from 'node:net'
+import { join } from 'node:path'
 import { connectByBun } from '../../../src/proxy/websocket/plain-socket.ts'
+import { temporaryFolder } from '../../kit/folder.ts'
 
 /** A server, and each connection to it. */
 async function listen(onSocket: (socket: Socket) => void): Promise<{ port: number } & AsyncDisposable> {
@@ -87,6 +89,12 @@ test('a refusal is an error with its code, and closes it once', async () => {
   // Nobody may listen there but root.
   const { closed } = follow(connectByBun({ host: '127.0.0.1', port: 1 }, () => undefined))
   expect(await closed).toEqual(['error ECONNREFUSED', 'close'])
+})
+
+test('so is one that the system refuses at once, as for a socket file that is not there', async () => {
+  using folder = temporaryFolder()
+  const { closed } = follow(connectByBun({ path: join(folder.path, 'none.sock') }, () => undefined))
+  expect(await closed).toEqual(['error ENOENT', 'close'])
 })
 
 test('one that is destroyed before it is connected is closed, says no more, and does not stay', async () => {
