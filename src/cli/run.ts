@@ -2,12 +2,13 @@
 
 import { findServiceUser, type Running } from '../console/drop-root.ts'
 import { type Io, processIo } from '../console/io.ts'
+import { openLogs } from '../console/logs.ts'
 import { liftRequestLimit, realPorts } from '../console/process.ts'
 import { findRunning } from '../console/running-server.ts'
 import { processTerminal, type Terminal } from '../console/terminal.ts'
 import { runImport } from '../migrate/import.ts'
 import { runRehearse } from '../migrate/rehearse/run.ts'
-import { startHere } from '../process/start.ts'
+import { startHere, tellServing } from '../process/start.ts'
 import { runAudit } from './audit.ts'
 import { runBackup } from './backup.ts'
 import { runCheck } from './check.ts'
@@ -111,7 +112,12 @@ export async function run(argv: readonly string[], own: Io = processIo()): Promi
     case 'demo':
       // To show the options, the program is not executed again.
       if (!rest.includes('--help') && !rest.includes('-h')) liftRequestLimit(argv, realPorts(io).log)
-      return runDemo(rest, io, async configPath => startHere(configPath, io))
+      return runDemo(rest, io, async configPath => {
+        const logs = openLogs(io, Date.now)
+        const server = startHere(configPath, io, { logs })
+        tellServing(server, configPath, logs.log)
+        return server
+      })
     case 'version':
     case '--version':
     case '-v':

@@ -8,7 +8,7 @@ import { leaveWord } from '../console/running-server.ts'
 import { showAddresses } from './open-addresses.ts'
 import type { RunningServer } from './serve-options.ts'
 import { boundExit, followSignals } from './signals.ts'
-import { reportStart, startHere } from './start.ts'
+import { reportStart, startHere, tellServing } from './start.ts'
 import { openHanded, outlivePredecessor, takePlace, tellUnasked } from './successor.ts'
 import { openManager, statusOf } from './systemd.ts'
 
@@ -45,7 +45,7 @@ export async function runAlone({ configPath, loaded, argv, io }: AloneOptions): 
     return 1
   }
   tellUnasked(inherited.closeOthers(), io.env, log)
-  // Before the place is taken: from that moment on a manager may have this process stop, which no default is to do at once.
+  // Before anyone is told: from that moment on they may have this process stop, which no default is to do at once.
   const ending = followSignals({
     manager,
     log,
@@ -57,6 +57,7 @@ export async function runAlone({ configPath, loaded, argv, io }: AloneOptions): 
     drainMs: () => server.config.server.drainMs,
     kill() {},
   })
+  tellServing(server, configPath, log)
   if (isSuccessor(io.env)) await takePlace()
   showAddresses(server.config, server.addresses[0], io)
   leaveWord(io.env, configPath, log)

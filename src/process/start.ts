@@ -5,7 +5,7 @@ import type { Log, Ports } from '../base/ports.ts'
 import type { CheckResult } from '../config/check.ts'
 import type { Io } from '../console/io.ts'
 import { withPriority } from '../console/journal.ts'
-import { type Logs, openLogs } from '../console/logs.ts'
+import type { Logs } from '../console/logs.ts'
 import { realPorts } from '../console/process.ts'
 import { versionText } from '../console/version.ts'
 import { loadFile } from './load-file.ts'
@@ -16,31 +16,32 @@ import { checkInThread, DISK_IN_THREADS } from './threads/ask-thread.ts'
 /** Long enough for an answer to arrive and for the next request to come back; a machine that restarts does not wait for more. */
 export const QUIET_MS = 200
 
-/** What the caller may provide for a server. */
-type Given = Partial<Pick<ServeOptions, 'loaded' | 'inherited' | 'onRead' | 'isPatient'>> & { readonly logs?: Logs }
+/** What the caller provides for a server. */
+type Given = Partial<Pick<ServeOptions, 'loaded' | 'inherited' | 'onRead' | 'isPatient'>> & { readonly logs: Logs }
 
-/** Starts the server in this process, with the real effects, and says where it listens. Throws what `startServer` throws. */
-export function startHere(configPath: string, io: Io, given: Given = {}): RunningServer {
-  const { logs = openLogs(io, Date.now) } = given
-  const ports = realPorts(io, logs.log)
+/** Starts the server in this process, with the real effects. Throws what `startServer` throws. */
+export function startHere(configPath: string, io: Io, given: Given): RunningServer {
+  const ports = realPorts(io, given.logs.log)
   catchStrays(ports.log)
-  const server = startServer({
+  return startServer({
     configPath,
     ports,
-    logs,
     checkApart: checkInThread,
     diskWork: DISK_IN_THREADS,
     quietMs: QUIET_MS,
     ...given,
   })
-  tellListening(ports.log, {
+}
+
+/** Says where a server of this process listens. Call it once signals are followed: who has read this may send one. */
+export function tellServing(server: RunningServer, configPath: string, log: Log): void {
+  tellListening(log, {
     on: server.addresses.join(', ') || null,
     https: server.secureAddresses.join(', ') || null,
     verify: server.verifyAddresses.join(', ') || null,
     admin: server.admin,
     config: configPath,
   })
-  return server
 }
 
 /** The file that this process is to serve, checked; a long one without leaving behind what that takes. */

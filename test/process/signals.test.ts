@@ -1,8 +1,14 @@
 import { expect, test } from 'bun:test'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { REQUEST_LIMIT } from '../../src/console/reexec.ts'
+import { temporaryFolder } from '../kit/folder.ts'
+import { childToml, freePort } from '../kit/programs/child.ts'
 import { runToEnd } from '../kit/programs/ended.ts'
+import { routeSaying } from '../kit/toml.ts'
 
-const SERVICE = join(import.meta.dir, '../../src/process/signals.ts')
+const SOURCES = join(import.meta.dir, '../../src')
+const SERVICE = join(SOURCES, 'process/signals.ts')
 
 /** A service that cannot be handed on at first, as without descriptors, and is told to again. */
 const PROGRAM = `
@@ -18,7 +24,7 @@ followSignals({
   },
 })
 process.on('unhandledRejection', error => { console.log('nobody told: ' + error); process.kill(process.pid, 'SIGUSR2') })
-setTimeout(() => process.exit(3), 3_000)
+setTimeout(() => process.exit(3), 60_000)
 process.kill(process.pid, 'SIGUSR2')
 `
 
@@ -28,4 +34,27 @@ test('a service that could not be handed on says so, and is when it is told agai
     0,
     'No other process took over; this one continues: Error: no descriptors\nasked again\n',
   ])
+})
+
+/** A service that is told to stop by the first who reads that it listens. */
+const STOPPED_AT_ONCE = `
+const { runServe } = await import(${JSON.stringify(join(SOURCES, 'cli/serve.ts'))})
+const { processIo } = await import(${JSON.stringify(join(SOURCES, 'console/io.ts'))})
+const stderr = text => {
+  console.log(text)
+  if (text.includes('Sallyport is listening')) process.kill(process.pid, 'SIGTERM')
+}
+process.exitCode = await runServe(['--config', 'routes.toml'], ['serve'], { ...processIo(), stderr })
+`
+
+test('a service that says that it listens can be stopped from then on', async () => {
+  using folder = temporaryFolder()
+  const toml = childToml(await freePort(), routeSaying('hello', 'a.example', 'allow = "public"'))
+  writeFileSync(join(folder.path, 'routes.toml'), toml)
+  const { code, stdout } = await runToEnd([process.execPath, '-e', STOPPED_AT_ONCE], {
+    cwd: folder.path,
+    env: { PATH: process.env.PATH, [REQUEST_LIMIT.name]: REQUEST_LIMIT.value },
+  })
+  expect(stdout).toContain('Sallyport is listening')
+  expect(code).toBe(0)
 })

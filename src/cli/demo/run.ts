@@ -41,6 +41,8 @@ export async function runDemo(
     dir: dir === undefined ? null : resolve(io.cwd, dir),
     port: port === undefined ? null : Number(port),
   }
+  // Before anything starts: a signal meanwhile would end the program at once, and leave its folder behind.
+  const end = stopped()
   let demo: Demo
   try {
     demo = await startDemo(options, startServe)
@@ -50,7 +52,7 @@ export async function runDemo(
     return 1
   }
   io.stdout(firstScreen(demo, options, io.colour.stdout))
-  await stopped()
+  await end
   io.stdout('\nStopping.\n')
   await demo.stop()
   return 0

@@ -138,7 +138,7 @@ describe('ports', () => {
 
   test('when the gate cannot start, the provider and the service stop too', async () => {
     let config = ''
-    const failing = start({ dir }, async path => {
+    const failing = start({ dir, port: await freePort() }, async path => {
       config = readFileSync(path, 'utf8')
       throw new Error('no gate')
     })
@@ -166,6 +166,22 @@ describe('the command', () => {
     expect(out).toMatch(/Open\s+http:\/\/app\.localhost:\d+/)
     for (const part of ['Ada', 'Grace', 'Guest', join(dir, 'routes.toml'), 'Ctrl-C']) expect(out).toContain(part)
     expect(out).not.toContain('\x1b')
+  })
+
+  test('can be stopped from its first moment on', async () => {
+    let isHeard = false
+    const wasHeard: boolean[] = []
+    await run(
+      ['--port', '0'],
+      async () => {
+        isHeard = true
+      },
+      async () => {
+        wasHeard.push(isHeard)
+        return { async stop() {} }
+      },
+    )
+    expect(wasHeard).toEqual([true])
   })
 
   test.each([[['--port', 'x']], [['--port', '70000']], [['--prot', '1']], [['extra']]])(
