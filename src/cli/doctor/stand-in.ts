@@ -54,31 +54,39 @@ export async function examineCopying(
         return new Response(null, { status: 204 })
       },
     })
-    const { sessions } = openStateAsUser(config, ports, running)
     try {
-      const found = await Promise.all(
-        placesOf(config).map(({ origin, asked }) => {
-          const route = asked.find(({ allow }) => allow.kind !== 'public') ?? asked[0]
-          const portal = config.portals.get(route?.portal ?? '')
-          if (route === undefined || portal === undefined) return []
-          return examineRoute({ origin, route, portal, sessions, arrived }, config, ports)
-        }),
-      )
-      const findings: Finding[] = found.flat()
-      if (arrived.size === 0) {
-        const hint =
-          'give the address where the proxy in front has the application, and check that the rules allow a user'
-        findings.push(warning('no request arrives', hint))
-      }
+      const { sessions } = openStateAsUser(config, ports, running)
+      const findings = await examineAll(sessions, arrived, config, ports).finally(() => sessions.close())
       return { about, findings }
     } finally {
-      await sessions.close()
       await server.stop(true)
     }
   } catch (error) {
     const { error: what, hint } = errorFacts(error)
     return { about, findings: [bad(String(what), typeof hint === 'string' ? hint : 'stop the application first')] }
   }
+}
+
+async function examineAll(
+  sessions: OpenSessions,
+  arrived: ReadonlyMap<string, Headers>,
+  config: Config,
+  ports: Pick<Ports, 'now' | 'random' | 'ask'>,
+): Promise<readonly Finding[]> {
+  const found = await Promise.all(
+    placesOf(config).map(({ origin, asked }) => {
+      const route = asked.find(({ allow }) => allow.kind !== 'public') ?? asked[0]
+      const portal = config.portals.get(route?.portal ?? '')
+      if (route === undefined || portal === undefined) return []
+      return examineRoute({ origin, route, portal, sessions, arrived }, config, ports)
+    }),
+  )
+  const findings: Finding[] = found.flat()
+  if (arrived.size === 0) {
+    const hint = 'give the address where the proxy in front has the application, and check that the rules allow a user'
+    findings.push(warning('no request arrives', hint))
+  }
+  return findings
 }
 
 interface Looked {

@@ -175,4 +175,17 @@ allow = ${allow}
     expect((await sessions.list('home', { after: null, limit: 10 })).entries).toEqual([])
     await sessions.close()
   })
+  plainTest('leaves that place again where no session can be made', async () => {
+    await using gate = await startFile('["user"]')
+    const path = join(gate.folder, 'app.sock')
+    const store = { kind: 'sqlite', path: join(gate.folder, 'nowhere', 'sessions.db') } as const
+    const config = { ...configOf(gate), sessions: { ...configOf(gate).sessions, store } }
+    const { findings } = await examineCopying(
+      config,
+      { kind: 'unix', path },
+      { ...quietPorts(Date), ask: proxyTo(gate, path) },
+    )
+    expect(findings).toMatchObject([{ grade: 'bad', what: expect.stringContaining('nowhere') }])
+    await expect(fetch('http://localhost/', { unix: path })).rejects.toThrow()
+  })
 })
