@@ -1,17 +1,15 @@
 import { describe, expect, test } from 'bun:test'
-import { startApp } from '../../kit/applications/app.ts'
 import { type Gate, portalWith, startGate } from '../../kit/gate.ts'
 import { htmlPage } from '../../kit/html.ts'
+import { freePort } from '../../kit/programs/child.ts'
 import { routeTo } from '../../kit/toml.ts'
 
 const PAGE = { host: 'app.test', accept: 'text/html', 'sec-fetch-mode': 'navigate', 'sec-fetch-dest': 'document' }
 
 /** A gate whose only application is gone. */
 async function gateToNothing(): Promise<Gate> {
-  const app = await startApp('')
-  await app.stop()
   const more = 'portal = "home"\nallow = ["user"]\nname = "Photo <album>"'
-  return startGate(portalWith('admin_role = "admin"') + routeTo(app, 'app.test', more))
+  return startGate(portalWith('admin_role = "admin"') + routeTo({ port: await freePort() }, 'app.test', more))
 }
 
 async function load(gate: Gate, groups: readonly string[], fields: Readonly<Record<string, string>> = PAGE) {

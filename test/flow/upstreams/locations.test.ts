@@ -2,6 +2,7 @@ import { describe, expect, test } from 'bun:test'
 import { PORTAL, startGate } from '../../kit/gate.ts'
 import { needs } from '../../kit/needs.ts'
 import { untilTheEnd } from '../../kit/opened.ts'
+import { freePort } from '../../kit/programs/child.ts'
 import { rawRequest } from '../../kit/wire/through.ts'
 import { askForWebSocket } from '../../kit/wire/websocket.ts'
 import { sendRaw, startRawUpstream } from '../../kit/wire/wire.ts'
@@ -24,8 +25,7 @@ const upstream = keep(
   }),
 )
 const at = `127.0.0.1:${upstream.port}`
-const unused = keep(await startRawUpstream([]))
-await unused.close()
+const unused = await freePort()
 
 const gate = keep(
   await startGate(
@@ -55,7 +55,7 @@ allow = "public"
 [[routes]]
 host = "app.example"
 path = "/two"
-upstream = ["http://127.0.0.1:${unused.port}/gone", "http://${at}/there"]
+upstream = ["http://127.0.0.1:${unused}/gone", "http://${at}/there"]
 allow = "public"
 
 [[routes]]

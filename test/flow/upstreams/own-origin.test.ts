@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'bun:test'
 import { PORTAL, startGate } from '../../kit/gate.ts'
 import { untilTheEnd } from '../../kit/opened.ts'
+import { freePort } from '../../kit/programs/child.ts'
 import { rawRequest } from '../../kit/wire/through.ts'
 import { acceptWebSocket, askForWebSocket } from '../../kit/wire/websocket.ts'
 import { httpResponse, sendRaw, startRawUpstream } from '../../kit/wire/wire.ts'
@@ -24,8 +25,7 @@ const upstream = keep(
   }),
 )
 const at = `127.0.0.1:${upstream.port}`
-const unused = keep(await startRawUpstream([]))
-await unused.close()
+const unused = await freePort()
 
 function sent(name: string): readonly (string | undefined)[] {
   return [...head.matchAll(new RegExp(`^${name}: (.*)\\r$`, 'gim'))].map(([, value]) => value)
@@ -39,7 +39,7 @@ const gate = keep(
       PORTAL,
       route('app.example', `upstream = "http://${at}"\nallow = "public"\nallowed_origins = ["http://friend.example"]`),
       route('app.example', `path = "/a"\nstrip_prefix = "/a"\nupstream = "http://${at}/base"\nallow = "public"`),
-      route('two.example', `upstream = ["http://127.0.0.1:${unused.port}", "http://${at}/there"]\nallow = "public"`),
+      route('two.example', `upstream = ["http://127.0.0.1:${unused}", "http://${at}/there"]\nallow = "public"`),
       route('mine.example', `upstream = "http://${at}"\nportal = "home"\nallow = ["user"]`),
       route(
         'ruled.example',

@@ -1,16 +1,14 @@
 import { describe, expect, test } from 'bun:test'
-import { startApp } from '../../kit/applications/app.ts'
 import { type Gate, startGate } from '../../kit/gate.ts'
 import { htmlPage } from '../../kit/html.ts'
+import { freePort } from '../../kit/programs/child.ts'
 import { routeTo } from '../../kit/toml.ts'
 
 const PAGE = { host: 'app.example', accept: 'text/html', 'sec-fetch-mode': 'navigate', 'sec-fetch-dest': 'document' }
 
 /** A gate whose only application is gone, with a clock of its own. */
 async function gateToNothing(clock: { now: number }): Promise<Gate> {
-  const app = await startApp('')
-  await app.stop()
-  const route = routeTo(app, 'app.example', 'allow = "public"')
+  const route = routeTo({ port: await freePort() }, 'app.example', 'allow = "public"')
   return startGate(route, { ports: { now: () => clock.now } })
 }
 

@@ -5,6 +5,7 @@ import { startApp } from '../../kit/applications/app.ts'
 import { startStreaming } from '../../kit/applications/streaming.ts'
 import { eventually, type Gate, startGate } from '../../kit/gate.ts'
 import { needs } from '../../kit/needs.ts'
+import { freePort } from '../../kit/programs/child.ts'
 import { metricsOf } from '../../kit/requests.ts'
 import { routeTo } from '../../kit/toml.ts'
 import {
@@ -53,13 +54,6 @@ async function openSocket(gate: Gate): Promise<WebSocket> {
     socket.addEventListener('error', reject)
   })
   return socket
-}
-
-/** A port on which nothing listens. */
-async function deadPort(): Promise<number> {
-  const app = await startApp('')
-  await app.stop()
-  return app.port
 }
 
 /** An app whose answers end when a test says so. */
@@ -140,7 +134,7 @@ describe('several addresses', () => {
 
   test('that are all down are still tried: 502, and at once well again', async () => {
     const gone = await startApp('gone')
-    const other = await deadPort()
+    const other = await freePort()
     await gone.stop()
     await using gate = await gateTo([gone.port, other])
     expect((await send(gate)).status).toBe(502)
@@ -156,7 +150,7 @@ describe('a request that fails before its answer begins', () => {
     '%s goes on to another address where nothing was sent, its body whole',
     async method => {
       await using echo = await startApp((request, response) => void request.pipe(response))
-      await using gate = await gateTo([await deadPort(), echo.port])
+      await using gate = await gateTo([await freePort(), echo.port])
       const body = method === 'GET' ? null : 'x'.repeat(300_000)
       for (let turn = 0; turn < 3; turn++) {
         const { status, text } = await send(gate, '/', { method, body })
@@ -359,7 +353,7 @@ describe('max_connections', () => {
 test('a WebSocket goes on to another address where none came about', async () => {
   using server = startStreaming(() => 'plain')
   {
-    await using gate = await gateTo([await deadPort(), server.port ?? 0])
+    await using gate = await gateTo([await freePort(), server.port ?? 0])
     for (let turn = 0; turn < 3; turn++) {
       const socket = await openSocket(gate)
       socket.close()

@@ -1,6 +1,7 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import { createServer as createSecureServer } from 'node:https'
 import type { Socket } from 'node:net'
+import { freePort } from '../programs/child.ts'
 
 /** An application behind the gate, that tests can look into. Ends with its scope: `await using app = await startApp(…)`. */
 export interface App extends AsyncDisposable {
@@ -11,7 +12,7 @@ export interface App extends AsyncDisposable {
   readonly connections: number
   /** Requests that have no whole answer yet. */
   readonly underWay: number
-  /** Stops, cutting every connection; the port is then refused. */
+  /** Stops, cutting every connection; the port is then refused, and no other program is given it. */
   stop(): Promise<void>
 }
 
@@ -32,6 +33,7 @@ export type AppHandler = (request: IncomingMessage, response: ServerResponse) =>
 
 /** Starts an application on loopback; a text instead of a handler is what it answers to everything. */
 export async function startApp(handler: AppHandler | string, options: AppOptions = {}): Promise<App> {
+  const port = options.port ?? (await freePort())
   const paths: string[] = []
   const sockets = new Set<Socket>()
   let connections = 0
@@ -55,9 +57,8 @@ export async function startApp(handler: AppHandler | string, options: AppOptions
   })
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject)
-    server.listen(options.port ?? 0, '127.0.0.1', resolve)
+    server.listen(port, '127.0.0.1', resolve)
   })
-  const address = server.address()
   const stop = async (): Promise<void> => {
     if (!server.listening) return
     const closed = new Promise(resolve => server.close(resolve))
@@ -65,7 +66,7 @@ export async function startApp(handler: AppHandler | string, options: AppOptions
     await closed
   }
   return {
-    port: typeof address === 'object' && address !== null ? address.port : 0,
+    port,
     paths,
     get connections() {
       return connections

@@ -1,5 +1,5 @@
-import { createServer } from 'node:net'
 import { join } from 'node:path'
+import { freePort } from '../programs/child.ts'
 
 /** The official server of the protocol that has one of everything. Killed at the end of the scope. */
 export interface McpServer extends AsyncDisposable {
@@ -30,14 +30,4 @@ export async function startMcpServer(way: 'streamableHttp' | 'sse' = 'streamable
       await child.exited
     },
   }
-}
-
-function freePort(): Promise<number> {
-  const { promise, resolve, reject } = Promise.withResolvers<number>()
-  const server = createServer().once('error', reject)
-  server.listen(0, '127.0.0.1', () => {
-    const address = server.address()
-    server.close(() => resolve(typeof address === 'object' && address !== null ? address.port : 0))
-  })
-  return promise
 }
