@@ -155,13 +155,17 @@ function createEndings(
     data.dropping = { isHeard: false, timer: setTimeout(() => ws.terminate(), readWaitMs + LAST_WORDS_MS) }
     ws.resume()
     ws.ping(HAVE_YOU_READ)
-    setTimeout(dropOnceQuiet, readWaitMs, ws)
+    dropOnceQuiet(ws, readWaitMs)
   }
-  function dropOnceQuiet(ws: ServerWebSocket<RelayData>): void {
+  /** Drops a client that has been silent for so long. Where this process itself was held up, what has come meanwhile is read first. */
+  function dropOnceQuiet(ws: ServerWebSocket<RelayData>, quietMs: number): void {
+    setTimeout(setTimeout, quietMs, dropUnlessHeard, 0, ws)
+  }
+  function dropUnlessHeard(ws: ServerWebSocket<RelayData>): void {
     const { dropping } = ws.data
     if (dropping?.isHeard) {
       dropping.isHeard = false
-      setTimeout(dropOnceQuiet, QUIET_MS, ws)
+      dropOnceQuiet(ws, QUIET_MS)
     } else if (ws.getBufferedAmount() === 0) ws.terminate()
   }
   /** Its permission has ended: the application learns that at once. */
@@ -346,7 +350,7 @@ export function createWebSocketRelay(
     },
     drain(ws) {
       if (ws.data.dropping === null) guarded(ws, () => ws.data.upstream.resume())
-      else if (ws.getBufferedAmount() === 0) setTimeout(dropOnceQuiet, readWaitMs, ws)
+      else if (ws.getBufferedAmount() === 0) dropOnceQuiet(ws, readWaitMs)
     },
     close(ws, code, reason) {
       const { data } = ws

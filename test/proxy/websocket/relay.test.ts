@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { createServer } from 'node:http'
+import { connect as connectTcp } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Server } from 'bun'
@@ -692,6 +693,24 @@ describe('closing', () => {
     expect(told().map(({ opcode }) => opcode)).toEqual([1, 9])
   })
 
+  test('what a client has sent while this process was held up is read before its connection is dropped, which resets nothing', async () => {
+    const server = await startServer()
+    const proxy = startProxy(tcp(portOf(server)), { readWaitMs: 50 })
+    const client = connectTcp(proxy.port, '127.0.0.1')
+    stops.push(() => client.destroy())
+    const told: string[] = []
+    client.on('error', error => told.push(String(error)))
+    client.on('end', () => told.push('end')).resume()
+    client.write(ask(...WEBSOCKET_FIELDS))
+    await until(() => proxy.relay.openCount === 1)
+    await holdUp(100, () => {
+      client.write(frameBytes({ opcode: 2, isFinal: true, reserved: 0, payload: Buffer.alloc(10_000) }, randomBytes(4)))
+      proxy.relay.closeWhere(() => true, 1008, 'over')
+    })
+    await until(() => told.length > 0)
+    expect(told).toEqual(['end'])
+  })
+
   test('RFC 6455 §5.1: an unmasked frame from a client ends the connection', async () => {
     const server = await startServer()
     const proxy = startProxy(tcp(portOf(server)))
@@ -809,6 +828,21 @@ describe('back-pressure', () => {
     await seen
   })
 })
+
+/** Does this where something has come by a socket, and takes so long about it. */
+async function holdUp(ms: number, act: () => void): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>()
+  const busy = await startRawUpstream(async connection => {
+    await connection.receive({ until: got => got.length > 0 })
+    act()
+    for (const began = performance.now(); performance.now() - began < ms; ) Math.random()
+    resolve()
+  })
+  stops.push(() => busy.close())
+  const wire = await openWire(busy.port)
+  await wire.send('now')
+  await promise
+}
 
 /** Waits until a number has stopped changing. */
 async function settles(read: () => number): Promise<void> {
