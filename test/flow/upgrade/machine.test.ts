@@ -127,7 +127,11 @@ needs('systemd-nspawn', 'mmdebstrap', 'mounts of its own', '/proc').describe(
       const service = statSync(join(machine.root, 'etc/sallyport')).gid
       const { uid, gid, mode } = statSync(secret)
       expect([uid, gid, mode & 0o777]).toEqual([0, service, 0o640])
-      writeFileSync(file, readFileSync(file, 'utf8').replace('0.0.0.0:8080', `127.0.0.1:${port}`))
+      // The machine shares our network, where another run of this test, or a gate, may have the usual ports.
+      const admin = await freePort()
+      const made = readFileSync(file, 'utf8').replace('0.0.0.0:8080', `127.0.0.1:${port}`)
+      expect(made).toContain('"127.0.0.1:9464"')
+      writeFileSync(file, made.replace('127.0.0.1:9464', `127.0.0.1:${admin}`))
       expect(await succeeds('sallyport', 'check', '/etc/sallyport/routes.toml')).not.toContain('cannot read')
       await succeeds('systemctl', 'enable', '--now', 'sallyport')
       expect(await show()).toMatchObject({ state: 'active' })
