@@ -156,7 +156,7 @@ export const ROUTE = {
     filesSpec,
     '/srv/www',
     'none',
-    "A folder of files to serve, instead of `upstream`, or before it: then what is a file there is served, and everything else comes from the upstream. A relative path starts at the config file's folder. A table in its place has more to say; its keys are below. `index.html` is served for a folder; there are no listings unless that table says so, no names that begin with a dot, and no links that lead outside.",
+    "A folder of files to serve, instead of `upstream`, or before it: then what is a file there is served, and everything else comes from the upstream. A relative path starts at the config file's folder. A table in its place has more to say; its keys are below. `index.html` is served for a folder; there are no listings unless that table says so, no names that begin with a dot, and no links that lead outside. A file that is closed to a user at its own address is shown to them at no other.",
     { field: null },
   ),
   verify: optional(

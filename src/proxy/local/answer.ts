@@ -14,8 +14,8 @@ interface OwnRequest {
   readonly path: string
   readonly query: string
   readonly values: RequestValues
-  /** Whether the address with this ending is closed to the client. */
-  readonly isClosedWith: (ending: string) => boolean
+  /** Whether an address of the same host is closed to the client. */
+  readonly isClosed: (address: string) => boolean
 }
 
 /** How a route without an upstream answers. */

@@ -15,8 +15,15 @@ interface FileRequest {
   /** What the client asked for: where a redirect to a folder's own address starts. */
   readonly shownPath: string
   readonly query: string
-  /** Whether the address with this ending is closed to the client: then no file is served for what has it not. */
-  readonly isClosedWith: (ending: string) => boolean
+  /** Whether an address of the same host is closed to the client: then no other address leads to what is there. */
+  readonly isClosed: (address: string) => boolean
+}
+
+/** A file or folder that was found, by its path below the folder that is served, and its own address. */
+interface Named {
+  readonly name: string
+  readonly address: string
+  readonly found: Found
 }
 
 /** Serves one folder. */
@@ -36,48 +43,56 @@ export function compileFiles(answer: FilesAnswer, isForAll: boolean, compressor:
   const cacheControlOf = compileCacheControl(answer.cacheRules, isForAll)
   const isTaken = ({ method }: Request) => answer.takesAnyMethod || method === 'GET' || method === 'HEAD'
 
-  /** `name` is its path below the folder. */
-  function send(request: Request, root: string, name: string, found: Found): Promise<Response> {
+  /** `name` is its path below the folder, `address` its own address. */
+  function send({ request, isClosed }: FileRequest, root: string, { name, address, found }: Named): Promise<Response> {
     if (!found.stats.isFile()) throw none(name)
     return answerFile(request, found, {
       cacheControl: cacheControlOf(`/${name}`),
       compressor: isCompressed ? compressor : null,
-      findBeside: ending => orNull(find(root, name + ending)),
+      async findBeside(ending) {
+        const beside = await orNull(find(root, name + ending))
+        return beside === null || isClosed(address + ending) ? null : beside
+      },
     })
   }
 
   /** The file of a name, or of the first ending that makes it one. */
-  async function findNamed(
-    root: string,
-    name: string,
-    isClosedWith: FileRequest['isClosedWith'],
-  ): Promise<{ readonly name: string; readonly found: Found }> {
+  async function findNamed({ shownPath, isClosed }: FileRequest, root: string, name: string): Promise<Named> {
     for (const ending of ['', ...endings]) {
       const found = await orNull(find(root, name + ending))
       const mayBeFolder = ending === '' && !isFirst
       if (found === null || !(mayBeFolder || found.stats.isFile())) continue
-      if (ending === '' || !isClosedWith(ending)) return { name: name + ending, found }
+      const address = shownPath + ending
+      if (ending === '' || !isClosed(address)) return { name: name + ending, address, found }
     }
     throw none(name)
   }
 
+  /** A file that stands for another address than its own. Rejects like `find`, and where its own is closed. */
+  async function findInstead({ isClosed }: FileRequest, root: string, name: string, address: string): Promise<Named> {
+    const found = await find(root, name)
+    if (isClosed(address)) throw none(name)
+    return { name, address, found }
+  }
+
   async function show(asked: FileRequest, root: string, names: readonly string[]) {
-    const { request, path, shownPath, query, isClosedWith } = asked
+    const { request, path, shownPath, query } = asked
     if (isFirst && path.endsWith('/')) throw none(path)
-    const { name, found } = await findNamed(root, names.join('/'), isClosedWith)
+    const named = await findNamed(asked, root, names.join('/'))
     if (isFirst && !isTaken(request)) return notTaken()
-    if (!found.stats.isDirectory()) {
+    if (!named.found.stats.isDirectory()) {
       if (path.endsWith('/')) throw none(path)
-      return send(request, root, name, found)
+      return send(asked, root, named)
     }
     if (!path.endsWith('/')) return new Response(null, { status: 301, headers: { location: `${shownPath}/${query}` } })
     const index = [...names, 'index.html'].join('/')
-    const page = await orNull(find(root, index))
-    if (page !== null || !answer.isListed) return send(request, root, index, page ?? (await find(root, index)))
+    if (!answer.isListed || (await orNull(find(root, index))) !== null) {
+      return send(asked, root, await findInstead(asked, root, index, `${shownPath}index.html`))
+    }
     const headers = new Headers({ 'content-type': 'text/html; charset=utf-8', 'x-content-type-options': 'nosniff' })
     const cacheControl = cacheControlOf(`/${[...names, ''].join('/')}`)
     if (cacheControl !== null) headers.set('cache-control', cacheControl)
-    return new Response(request.method === 'HEAD' ? null : await listOf(root, name), { headers })
+    return new Response(request.method === 'HEAD' ? null : await listOf(root, named.name), { headers })
   }
 
   return async asked => {
@@ -90,10 +105,14 @@ export function compileFiles(answer: FilesAnswer, isForAll: boolean, compressor:
     } catch (error) {
       const isMissing = error instanceof GateError && error.code === 'files.none'
       if (!isMissing || fallback === null || !mayBePage(request, names)) throw error
-      const name = fallback.slice(1)
-      return send(request, root, name, await find(root, name))
+      return send(asked, root, await findInstead(asked, root, fallback.slice(1), besideAddress(asked, fallback)))
     }
   }
+}
+
+/** The address of another path below the folder, as far as addresses are only longer than these. */
+function besideAddress({ path, shownPath }: FileRequest, other: string): string {
+  return shownPath.endsWith(path) ? shownPath.slice(0, -path.length) + other : other
 }
 
 function notTaken(): Response {

@@ -245,8 +245,8 @@ export function answerItself(context: Decided): MaybeResponse {
   if (answering === null) throw new TypeError(`${route.config.id} leads nowhere`)
   const values = requestValues(context)
   const path = upstreamPath(route, target.path)
-  const isClosed = (ending: string) => isClosedWith(ending, context, target, route)
-  const answer = answering({ request: context.request, path, query: target.query, values, isClosedWith: isClosed })
+  const isClosed = (address: string) => isClosedAt(address, context, target, route)
+  const answer = answering({ request: context.request, path, query: target.query, values, isClosed })
   return andThen(answer, response => {
     if (grant.responseRules !== null) changeHeaders(response.headers, grant.responseRules, values)
     if (context.isPrivate) keepFromSharedCaches(response.headers)
@@ -265,21 +265,28 @@ export async function findFile(context: Decided): Promise<Response | null> {
 }
 
 /**
- * Whether the address with this ending is closed to the client: by the `deny` of the route itself, or by another route
- * that has it. One that redirects closes nothing: it sends browsers to the shorter address.
+ * Whether another address of the host is closed to the client: by the `deny` of the route itself, or by another route
+ * that has it. One that redirects closes nothing: it sends browsers to the address that was asked for. Neither does one
+ * that is for all the rest, of which the address that was asked for is an exception.
  *
- * Absent on purpose: `allow` of the route itself, which may well name the shorter address alone.
+ * Absent on purpose: `allow` of the route itself, which may well name the address that was asked for alone.
  */
-export function isClosedWith(ending: string, context: RequestContext, target: Target, route: GateRoute): boolean {
+function isClosedAt(address: string, context: RequestContext, target: Target, route: GateRoute): boolean {
   const { snapshot, session, found, sent } = context
-  const named = parseTarget(target.method, target.path + ending + target.query, target.authority)
+  const named = parseTarget(target.method, address + target.query, target.authority)
   const factsOf = (there: typeof session) => ({ ...requestFacts(context, there), target: named })
   if (isShutOut(route.policy, session?.identity ?? null, factsOf(session))) return true
   const match = snapshot.table.match(named)
   if (match === null) return false
   return [match.value, ...match.also].some(other => {
-    if (other === route || other.config.answer?.kind === 'redirect') return false
+    if (other === route || other.config.answer?.kind === 'redirect' || isRest(other, target.path)) return false
     const there = presentAt(other, found)
     return !isOpenTo(other, there?.identity ?? null, factsOf(there), () => tellsOfWebSocket(sent))
   })
+}
+
+/** Whether a route would have a path, too, where no other had it. */
+function isRest({ config: { isExact, when, ignoresCase, path } }: GateRoute, asked: string): boolean {
+  if (isExact || when !== null) return false
+  return ignoresCase ? isUnder(foldCase(asked), foldCase(path)) : isUnder(asked, path)
 }

@@ -9,9 +9,16 @@ import { httpResponse, sendRaw, startRawUpstream } from '../../kit/wire/wire.ts'
 const keep = untilTheEnd()
 const site = join(keep(temporaryFolder()).path, 'site')
 mkdirSync(site)
-for (const name of ['about', 'secret', 'moved']) writeFileSync(join(site, `${name}.html`), `FILE ${name}`)
+for (const name of ['about', 'secret', 'moved', 'index']) writeFileSync(join(site, `${name}.html`), `FILE ${name}`)
+for (const folder of ['open', 'closed']) {
+  mkdirSync(join(site, folder))
+  for (const name of ['index.html', 'data.json', 'data.json.br'])
+    writeFileSync(join(site, folder, name), `FILE ${name}`)
+}
 const upstream = keep(await startRawUpstream([httpResponse(200, 'FROM THE APPLICATION')]))
 const files = `files = { folder = "${site}", endings = [".html"] }`
+const more = `files = { folder = "${site}", compress = true, listing = true, try_files = "/closed/index.html" }`
+const closedOnes = ['/in/closed/index.html', '/in/closed/data.json.br']
 const ahead = `upstream = "http://127.0.0.1:${upstream.port}"\n${files}`
 const gate = keep(
   await startGate(
@@ -41,12 +48,39 @@ host = "first.example"
 allow = "public"
 deny = [{ paths = ["/secret.html"] }]
 ${ahead}
+${['routes', 'rules']
+  .map(
+    host => `[[routes]]
+host = "more-${host}.example"
+path = "/in"
+strip_prefix = "/in"
+allow = "public"
+${host === 'rules' ? `deny = [{ paths = ${JSON.stringify(closedOnes)} }]` : ''}
+${more}`,
+  )
+  .join('\n')}
+${closedOnes
+  .map(
+    path => `[[routes]]\nhost = "more-routes.example"\npath = "=${path}"\nportal = "home"\nallow = ["user"]\n${more}`,
+  )
+  .join('\n')}
+[[routes]]
+host = "front.example"
+path = "=/"
+allow = "public"
+${files}
+[[routes]]
+host = "front.example"
+portal = "home"
+allow = ["user"]
+${files}
 `,
   ),
 )
 
-async function ask(host: string, path: string) {
-  const answer = await sendRaw(gate.port, [`GET ${path} HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`])
+async function ask(host: string, path: string, coding = 'identity') {
+  const fields = `Host: ${host}\r\nAccept-Encoding: ${coding}\r\nConnection: close`
+  const answer = await sendRaw(gate.port, [`GET ${path} HTTP/1.1\r\n${fields}\r\n\r\n`])
   return [answer.status, answer.body.toString()] as const
 }
 
@@ -64,4 +98,23 @@ test('what nothing closes is served without its ending, and so is what the whole
     expect(await ask(host, '/about')).toEqual([200, 'FILE about'])
   }
   expect(await ask('routes.example', '/moved')).toEqual([200, 'FILE moved'])
+})
+
+test.each(['/in/closed/', '/in/none'])('nor what is closed by its own name by %s', async path => {
+  for (const host of ['more-routes.example', 'more-rules.example']) {
+    expect((await ask(host, path))[1]).not.toContain('FILE')
+  }
+})
+
+test('nor is what is closed by its own name sent for the file that it lies beside', async () => {
+  for (const host of ['more-routes.example', 'more-rules.example']) {
+    expect(await ask(host, '/in/closed/data.json', 'br')).toEqual([200, 'FILE data.json'])
+    expect(await ask(host, '/in/open/data.json', 'br')).toEqual([200, 'FILE data.json.br'])
+    expect(await ask(host, '/in/open/')).toEqual([200, 'FILE index.html'])
+  }
+})
+
+test('a route for all the rest does not close the front page, which is an exception of it', async () => {
+  expect(await ask('front.example', '/')).toEqual([200, 'FILE index'])
+  expect((await ask('front.example', '/index.html'))[0]).toBe(401)
 })
