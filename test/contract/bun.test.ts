@@ -67,12 +67,10 @@ describe('Bun.serve', () => {
     expect([response.field('content-length'), response.field('transfer-encoding')]).toEqual([null, 'chunked'])
   })
   test('PR 33660 holds the head back until the first byte of the body: when this fails, event streams need no lead', async () => {
-    let begin: () => void = () => undefined
+    const { promise: begun, resolve: begin } = Promise.withResolvers<void>()
     const body = new ReadableStream({
       async pull(controller) {
-        await new Promise<void>(resolve => {
-          begin = resolve
-        })
+        await begun
         controller.enqueue(Buffer.from('first'))
         controller.close()
       },

@@ -187,7 +187,7 @@ needs('valkey-server').test('of fifty that take the same record from two nodes a
         hash: 'h',
         owner: 'o',
         value: `v${round}`,
-        expiresAtMs: Date.now() + 1000,
+        expiresAtMs: Date.now() + 60_000,
       } as const
       expect(await one.put(record, LIMITS)).toBe(true)
       const takes = Array.from({ length: 50 }, (_, index) =>
@@ -236,14 +236,14 @@ needs('valkey-server').test.each([
     const now = () => Date.now() + hours * 3_600_000
     const node = openRedisStore(redisAt(valkey.url(mine), 'valkey'), quietPorts({ now }))
     try {
-      await insert(node, 'a', now() + 1500)
-      await insert(node, 'b', now() + 600_000)
+      await insert(node, 'a', now() + 600_000)
       await right.purge(Date.now(), 1e9)
-      expect([await right.countSessions(Date.now()), await node.countSessions(now())]).toEqual([2, 2])
+      expect([await right.countSessions(Date.now()), await node.countSessions(now())]).toEqual([1, 1])
+      await insert(node, 'b', now() + 50)
       await eventually(async () => (await right.countSessions(Date.now())) === 1, 'one of them is over')
       await right.purge(Date.now(), 1e9)
-      expect(await right.findById('a')).toBeNull()
-      expect(await right.findById('b')).not.toBeNull()
+      expect(await right.findById('a')).not.toBeNull()
+      expect(await right.findById('b')).toBeNull()
     } finally {
       await node.close()
     }
@@ -306,7 +306,7 @@ needs('valkey-server').test('a person’s subject, a portal and the place of a l
       subject: '\u0000 ü \ud83d\ude00 [x]',
       issuer: 'https://id.example/ a',
       sid: ' ',
-      expiresAtMs: Date.now() + 1000,
+      expiresAtMs: Date.now() + 60_000,
     })
     await store.insert(odd, { hash: 'h', sessionId: 'a', host: 'x' })
     expect(await store.findById('a')).toEqual(odd)
