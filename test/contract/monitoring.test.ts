@@ -129,8 +129,13 @@ test('Prometheus can answer every question of the alerts and the dashboard, and 
     const rules = groups.flatMap(one => one.rules)
     return rules.length === alerts.length && rules.every(({ health }) => health === 'ok')
   }, 'all rules were asked')
-  const { alerts: firing } = (await prometheus.ask('alerts')) as { readonly alerts: readonly unknown[] }
-  expect(firing).toEqual([])
+  const { alerts: told } = (await prometheus.ask('alerts')) as {
+    readonly alerts: readonly { readonly labels: { readonly alertname: string }; readonly state: string }[]
+  }
+  // A busy machine answers a scrape too late, or is held up: both would have to last for minutes.
+  const isBusy = ({ labels: { alertname }, state }: (typeof told)[number]) =>
+    state === 'pending' && ['SallyportDown', 'SallyportHeldUp'].includes(alertname)
+  expect(told.filter(one => !isBusy(one))).toEqual([])
 })
 
 /** What makes an alert fire within an hour: series, each with its values of every minute. */

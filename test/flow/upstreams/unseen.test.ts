@@ -239,26 +239,30 @@ describe('how they end:', () => {
   test('the executable says nothing of its own on standard error, whoever ends them', async () => {
     using folder = temporaryFolder()
     const [port, adminPort] = [await freePort(), await freePort()]
-    const toml = (allow: string) =>
-      `admin = "127.0.0.1:${adminPort}"\nstall_timeout = "2s"\n${PORTAL}${route('app.example').replace('"public"', `${allow}\nportal = "home"`)}`
+    const toml = (allow: string, stallTimeout: string) =>
+      [
+        `admin = "127.0.0.1:${adminPort}"\nstall_timeout = "${stallTimeout}"\n${PORTAL}`,
+        route('app.example').replace('"public"', `${allow}\nportal = "home"`),
+        route('open.example'),
+      ].join('\n')
     await using gate = await startChild({
       command: [await compiledBinary()],
       folder: folder.path,
       port,
-      toml: toml('"public"'),
+      toml: toml('"public"', '1h'),
     })
-    const stalled = await ask(port)
-    await eventually(async () => (await metricOf({ adminPort }, 'sallyport_stalled_total')) === 1, 'one is cut')
     const [read, unread] = [await openWire(port), await ask(port)]
     await read.send('GET /quiet HTTP/1.1\r\nHost: app.example\r\n\r\n')
     await eventually(async () => (await metricOf({ adminPort }, 'sallyport_answers_open')) === 2, 'two are under way')
     const upload = await openWire(port)
     await upload.send('POST /silent HTTP/1.1\r\nHost: app.example\r\nContent-Length: 1000000\r\n\r\nbegun')
     await eventually(async () => (await metricOf({ adminPort }, 'sallyport_uploads_open')) === 1, 'so is an upload')
-    writeFileSync(join(folder.path, 'routes.toml'), childToml(port, toml('["admin"]')))
+    writeFileSync(join(folder.path, 'routes.toml'), childToml(port, toml('["admin"]', '2s')))
     await eventually(() => read.isClosed, 'what is read ends')
     await eventually(async () => (await metricOf({ adminPort }, 'sallyport_answers_open')) === 0, 'so does the other')
     expect((await upload.receive()).status).toBe(401)
+    const stalled = await ask(port, '/', 'open.example')
+    await eventually(async () => (await metricOf({ adminPort }, 'sallyport_stalled_total')) === 1, 'one is cut')
     for (const wire of [stalled, read, unread, upload]) wire.close()
     const strange = gate
       .output()
