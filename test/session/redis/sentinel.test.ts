@@ -220,7 +220,7 @@ test.concurrent(
       await eventually(() => node.told(BACK).length === 1, 'it is back')
       expect(await write(node.store)).toBeNull()
     }),
-  60_000,
+  300_000,
 )
 
 test.concurrent('a primary that refuses writes is read from, and who reads notices nothing', () =>

@@ -132,7 +132,7 @@ test('each cause of a store that cannot be used is told by its name, with what t
   const refused: unknown = await Promise.resolve(replica.store.remove('a')).catch((thrown: unknown) => thrown)
   expect(troubleOf(refused)).toBe('it is a replica, which may only be read')
   await replica.store.close()
-}, 60_000)
+}, 300_000)
 
 test('a server by TLS lets in a gate that shows a certificate, and a renewed one counts for the next connection', async () => {
   const authority = makeAuthority()
@@ -154,7 +154,7 @@ test('a server by TLS lets in a gate that shows a certificate, and a renewed one
   } finally {
     await store.close()
   }
-}, 60_000)
+}, 300_000)
 
 test('a socket with a user, a password and a database is as good as an address', async () => {
   const path = join(folder.path, 'v.sock')
@@ -191,7 +191,7 @@ test('of several addresses the one that says that it is the primary is written t
   } finally {
     await store.close()
   }
-}, 60_000)
+}, 300_000)
 
 test('two installations on one server have their own keys, and a user of one can neither list nor read nor flush those of the other', async () => {
   await using valkey = await startValkey()
@@ -281,7 +281,7 @@ test('two installations on one server have their own keys, and a user of one can
     await a.store.close()
     await b.store.close()
   }
-}, 60_000)
+}, 300_000)
 
 async function asDisposable(opening: Promise<Line>): Promise<Line & AsyncDisposable> {
   const line = await opening
@@ -312,7 +312,7 @@ test('what was on its way when a connection broke is not sent again', async () =
   } finally {
     await store.close()
   }
-}, 60_000)
+}, 300_000)
 
 test('a connection that is closed here is over at the server', async () => {
   await using valkey = await startValkey()
