@@ -181,10 +181,11 @@ test('streams that are opened and reset in a row neither reach the application n
     socket.write(Buffer.concat(parts))
     await Bun.sleep(1)
   }
+  const ofThem = seen
   const { isAnswered } = await send(headers(HEAD, true))
   expect(isAnswered).toBe(true)
   socket.destroy()
-  expect(seen.length).toBeLessThan(5_000)
+  expect(ofThem.length + seen.length).toBeLessThan(5_000)
 })
 
 test('a head that never ends is cut off (CVE-2024-27316)', async () => {
