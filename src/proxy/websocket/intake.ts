@@ -128,4 +128,4 @@ export function createIntake(): { enter(events: LaneEvents): Lane } {
 }
 
 /** The memory of a short message in addition to its bytes (measured). */
-const BOOKKEEPING_BYTES = 80
+export const BOOKKEEPING_BYTES = 80

@@ -6,7 +6,7 @@ import type { Log } from '../../base/ports.ts'
 import type { ExchangeOwner } from '../lifetime/exchanges.ts'
 import { ABNORMAL, isWireCloseCode, NO_STATUS, POLICY, TOO_BIG } from './close-codes.ts'
 import type { Dialled } from './dial.ts'
-import { createIntake, type Lane } from './intake.ts'
+import { BOOKKEEPING_BYTES, createIntake, type Lane } from './intake.ts'
 import { Beats } from './ping-limit.ts'
 import { MAX_MESSAGE_BYTES, type UpstreamSocket } from './upstream.ts'
 
@@ -20,8 +20,11 @@ export interface RelayData {
   readonly beats: Beats
   /** How the client left, while messages of it go on; null before that. */
   left: { readonly code: number; readonly reason: string; readonly timer: Timer } | null
-  /** Once the client is to be dropped: when at the latest, and whether a message came since it was last looked at; null before that. */
-  dropping: { isHeard: boolean; readonly timer: Timer } | null
+  /**
+   * Once the client is to be dropped: when at the latest, whether a message came since it was last looked at, and how
+   * much came in all; null before that.
+   */
+  dropping: { isHeard: boolean; bytes: number; readonly timer: Timer } | null
 }
 
 /** What a WebSocketRelay is made with. */
@@ -152,7 +155,8 @@ function createEndings(
     const { data } = ws
     if (data.dropping !== null) return
     data.lane?.drop()
-    data.dropping = { isHeard: false, timer: setTimeout(() => ws.terminate(), readWaitMs + LAST_WORDS_MS) }
+    const timer = setTimeout(() => ws.terminate(), readWaitMs + LAST_WORDS_MS)
+    data.dropping = { isHeard: false, bytes: 0, timer }
     ws.resume()
     ws.ping(HAVE_YOU_READ)
     dropOnceQuiet(ws, readWaitMs)
@@ -327,8 +331,12 @@ export function createWebSocketRelay(
     },
     message(ws, message) {
       const { data } = ws
-      if (data.dropping !== null) {
-        data.dropping.isHeard = true
+      const { dropping } = data
+      if (dropping !== null) {
+        dropping.isHeard = true
+        dropping.bytes += message.length + BOOKKEEPING_BYTES
+        // Each read may bring as much as before, inflated a thousand times as long.
+        if (dropping.bytes > maxWaitingBytes) ws.terminate()
         return
       }
       try {

@@ -54,6 +54,7 @@ interface ProxyOptions {
   readonly random?: (byteCount: number) => Uint8Array
   readonly idleS?: number
   readonly readWaitMs?: number
+  readonly maxMessageBytes?: number
 }
 
 /** A gate that does what the pipeline does around the code under test, and nothing else. */
@@ -65,6 +66,7 @@ function startProxy(address: UpstreamAddress, options: ProxyOptions = {}): Proxy
     idleS: options.idleS ?? 120,
     now: Date.now,
     ...(options.readWaitMs === undefined ? {} : { readWaitMs: options.readWaitMs }),
+    ...(options.maxMessageBytes === undefined ? {} : { maxMessageBytes: options.maxMessageBytes }),
   })
   const encoder = new FrameEncoder(options.random ?? randomBytes)
   const server = Bun.serve<RelayData>({
@@ -689,6 +691,23 @@ describe('closing', () => {
     if (answers) await say(10, ping?.payload ?? new Uint8Array())
     await until(() => client.isClosed)
     expect(told().map(({ opcode }) => opcode)).toEqual([1, 9])
+  })
+
+  test.each([
+    ['long ones', Buffer.alloc(50_000), 3],
+    ['empty ones', Buffer.alloc(0), 2000],
+  ])('of a client that is dropped no more than two of the longest messages are read: %s', async (_, payload, count) => {
+    const server = await startServer()
+    // Nothing but what it sends ends it in time.
+    const proxy = startProxy(tcp(portOf(server)), { readWaitMs: 600_000, maxMessageBytes: 65_536 })
+    const client = await openWire(proxy.port)
+    stops.push(() => client.close())
+    await client.send(ask(...WEBSOCKET_FIELDS))
+    await until(() => proxy.relay.openCount === 1)
+    proxy.relay.closeWhere(() => true, 1008, 'over')
+    const message = frameBytes({ opcode: 2, isFinal: true, reserved: 0, payload }, randomBytes(4))
+    await client.send(Buffer.concat(Array<Buffer>(count).fill(message)))
+    await until(() => client.isClosed && proxy.relay.openCount === 0)
   })
 
   test('what a client has sent while this process was held up is read before its connection is dropped, which resets nothing', async () => {
