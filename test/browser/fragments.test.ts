@@ -1,7 +1,7 @@
 import { expect, setDefaultTimeout } from 'bun:test'
 import type { Page } from 'playwright-core'
 import { startApp } from '../kit/applications/app.ts'
-import { findBarriers } from '../kit/browser/accessible.ts'
+import { barriersSoFar } from '../kit/browser/accessible.ts'
 import { openChromium, type WatchedContext, watchedContext } from '../kit/browser/chromium.ts'
 import { openStand } from '../kit/browser/stand.ts'
 import { needs } from '../kit/needs.ts'
@@ -131,7 +131,7 @@ test('the page that keeps it keeps nobody out, and has a link for when nothing e
     await page.goto(`${at('hash')}/mail${PLACE}`, { waitUntil: 'commit' })
     const link = page.getByRole('link', { name: 'Continue' })
     expect(await link.getAttribute('href')).toBe('/.sallyport/login?return=%2Fmail&fragment=kept')
-    expect(await findBarriers(page)).toEqual([])
+    expect(await barriersSoFar(page)).toEqual([])
   } finally {
     await person.context.close()
   }

@@ -57,6 +57,7 @@ test.each([
     await page.getByLabel('How often it can be opened').fill('2')
     await page.getByRole('button', { name: 'Make a link' }).click()
     const link = (await page.getByRole('status').locator('code').textContent()) ?? ''
+    await page.waitForLoadState()
     const made = page.getByRole('status')
     expect(await made.locator('dt').allTextContents()).toEqual(['Who it is for', 'Opens', 'Valid until'])
     expect((await made.locator('dd').allTextContents()).slice(0, 2)).toEqual(['Aunt & uncle', 'board.localhost/wall'])
@@ -107,6 +108,7 @@ test('the form lists what takes guests, and keeps its fields when an address is 
     await page.getByLabel('How long it is valid').selectOption('72')
     await page.getByLabel('How often it can be opened').fill('3')
     await page.getByRole('button', { name: 'Make a link' }).click()
+    await page.waitForLoadState()
     expect(await page.getByRole('alert').count()).toBe(1)
     expect(await page.getByLabel('Who it is for').inputValue()).toBe('Aunt')
     expect(await page.getByLabel('How long it is valid').inputValue()).toBe('72')

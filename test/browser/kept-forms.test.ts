@@ -64,6 +64,8 @@ async function write(page: Page, text: string): Promise<void> {
 
 /** Past the choices of a portal with several providers, and past the provider where it asks. */
 async function signIn(page: Page, who: Person): Promise<void> {
+  // A click ends once the next page begins.
+  await page.waitForLoadState()
   const choice = page.getByRole('link', { name: 'Continue with Main provider' })
   if (await choice.isVisible()) await choice.click()
   if (stand.isAtProvider(page)) await stand.become(page, who)

@@ -33,7 +33,9 @@ test.each([true, false])('ten applications can be searched, with a script (%p) o
   expect(await page.evaluate("getComputedStyle(document.querySelector('.app h3')).marginTop")).toBe('0px')
   const search = async (text: string) => {
     await page.getByLabel('Find an application').fill(text)
-    if (!javaScriptEnabled) await page.getByRole('button', { name: 'Search' }).click()
+    if (javaScriptEnabled) return
+    await page.getByRole('button', { name: 'Search' }).click()
+    await page.waitForLoadState()
   }
   await search('MACHINES do')
   expect(await shown()).toEqual(['Graphs'])

@@ -66,6 +66,7 @@ test('a wrong current password leaves the form open, with the cursor in its fiel
     await page.locator('#tokens-factor').check()
     await page.getByRole('button', { name: 'Set up an app' }).click()
     await page.getByRole('alert').waitFor()
+    await page.waitForLoadState()
     const field = page.locator('details[open] input[type="password"]')
     expect([await field.count(), await field.getAttribute('id')]).toEqual([1, 'present-factor'])
     expect(await page.locator(':focus').getAttribute('id')).toBe('present-factor')

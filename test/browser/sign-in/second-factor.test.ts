@@ -29,6 +29,7 @@ test('someone with a second factor signs in with its code, by the keyboard alone
     await type('User name', 'ada', 'Tab')
     await type('Password', 'wrong', 'Enter')
     await page.getByRole('alert').waitFor()
+    await page.waitForLoadState()
     expect(await page.getByLabel('User name').inputValue()).toBe('ada')
     await type('Password', FORM_PASSWORD, 'Enter')
     const code = page.getByLabel('Code', { exact: true })

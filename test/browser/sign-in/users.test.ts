@@ -64,7 +64,10 @@ test('the place behind # survives the form, also a wrong password and another ch
       await page.getByLabel('User name').fill('ada')
       await page.getByLabel('Password').fill(password)
       await page.getByRole('button', { name: 'Sign in', exact: true }).click()
-      if (password !== FORM_PASSWORD) await page.getByRole('alert').waitFor()
+      if (password === FORM_PASSWORD) continue
+      await page.getByRole('alert').waitFor()
+      // What a script makes of the page is there at its end.
+      await page.waitForLoadState()
     }
     await page.getByText('hello ada').waitFor()
     expect(page.url()).toBe(`${app}#/inbox/7?unread`)
@@ -106,6 +109,7 @@ test.each([true, false])(
         await page.getByRole('button', { name: 'Sign in', exact: true }).click()
         if (password === FORM_PASSWORD) continue
         await page.getByRole('alert').waitFor()
+        await page.waitForLoadState()
         expect([await box.isChecked(), await chosen()]).toEqual([true, true])
       }
       await page.getByText('hello ada').waitFor()

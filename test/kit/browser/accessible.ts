@@ -11,6 +11,13 @@ import type { Page } from 'playwright-core'
  * find begins with `axe`.
  */
 export async function findBarriers(page: Page): Promise<readonly string[]> {
+  // A click ends once the next page begins, of which a half may be there.
+  await page.waitForLoadState()
+  return barriersSoFar(page)
+}
+
+/** The same of a page that leads on while it is read, and so is never there to its end. */
+export async function barriersSoFar(page: Page): Promise<readonly string[]> {
   const found: readonly unknown[] = [await page.evaluate(LOOK), await page.evaluate(AXE + RUN_AXE)]
   return found.flatMap(list => {
     if (!Array.isArray(list)) throw new TypeError('the look at the page answered no list')
