@@ -139,6 +139,8 @@ test('an invitation is three clicks; the return is one, or none where the browse
 
 test('who is not verified, or cancels, is told so, and tries again on the same page', async () => {
   await withPerson(async (_, page) => {
+    // Offered by itself, a passkey may sign in before the button is pressed.
+    await page.addInitScript('PublicKeyCredential.isConditionalMediationAvailable = async () => false')
     await page.goto(home)
     const device = await deviceOf(page)
     await device.verify(false)
