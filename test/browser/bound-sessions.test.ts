@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, expect } from 'bun:test'
+import { afterEach, beforeEach, expect, setDefaultTimeout } from 'bun:test'
 import { statSync } from 'node:fs'
 import type { BrowserContext, Page } from 'playwright-core'
 import { BINDING_TIMES } from '../../src/session/bound-sessions.ts'
@@ -12,6 +12,8 @@ import { startProvider } from '../kit/provider/provider.ts'
 import { providerTable, routeForUsers, routeTo } from '../kit/toml.ts'
 
 const { test } = needs('chromium', 'certutil', 'openssl')
+
+setDefaultTimeout(300_000)
 
 const keep = untilTheEnd()
 const authority = makeAuthority()
@@ -132,6 +134,15 @@ async function signedIn(given = {}): Promise<{ readonly context: BrowserContext;
   return { context, page }
 }
 
+let marks = 0
+
+/** Loads a page of the portal's host, by when all that was answered before is in the access log. */
+async function untilRecorded(page: Page): Promise<void> {
+  const path = `/.sallyport/nothing-${++marks}`
+  await page.goto(auth + path)
+  await eventually(() => served(path, 404) === 1, 'all so far is recorded')
+}
+
 /** How many requests for a path were answered so. */
 function served(path: string, status: number): number {
   const records = gate.access.map(line => JSON.parse(line))
@@ -195,15 +206,14 @@ test('a sign-in is bound, its owner goes on by two tabs, and a copied cookie doe
   await tab.waitForURL(/signed-out/)
   // The browser is told once that this session is over, and asks no more.
   await untilOver(context, auth)
-  await page.goto(`${auth}/.sallyport/signed-out`)
-  await page.goto(`${auth}/.sallyport/signed-out`)
+  await untilRecorded(page)
   const asked = renewals()
-  await page.goto(`${auth}/.sallyport/signed-out`)
+  await untilRecorded(page)
   expect(renewals()).toBe(asked)
   const signIns = signInsSoFar()
   await page.goto(`${app}/deep`)
   expect(signInsSoFar()).toBe(signIns + 1)
-}, 120_000)
+})
 
 test('once the proof is over, the portal’s host renews it before any request; another host’s scripts get 401 until a page loads', async () => {
   const { context, page } = await signedIn()
@@ -214,11 +224,15 @@ test('once the proof is over, the portal’s host renews it before any request; 
     events.onmessage = ({ data }) => window.seen.push(data)
   })()`)
   await eventually(() => page.evaluate<boolean>('window.seen.length === 1'), 'the stream begins')
-  expect([await page.evaluate(FETCHED), await page.evaluate(SOCKET), await page.evaluate(EVENTS)]).toEqual([
-    200,
-    'echo of hello',
-    'first',
-  ])
+  const renewing = await context.newPage()
+  let loads = 0
+  /** Once a page has loaded. On a busy machine the proof may be over before the last of them. */
+  const pass = async (): Promise<boolean> => {
+    await renewing.goto(`${app}/renewing?${++loads}`)
+    const found = [await page.evaluate(FETCHED), await page.evaluate(SOCKET), await page.evaluate(EVENTS)]
+    return Bun.deepEquals(found, [200, 'echo of hello', 'first'])
+  }
+  await eventually(pass, 'with a proof all pass')
   await untilOver(context, app)
   expect([await page.evaluate(FETCHED), await page.evaluate(SOCKET), await page.evaluate(EVENTS)]).toEqual([
     'sign_in',
@@ -233,7 +247,7 @@ test('once the proof is over, the portal’s host renews it before any request; 
   await eventually(() => page.evaluate<boolean>(`window.seen.includes('later')`), 'the stream goes on')
   await page.reload()
   expect([page.url(), await headingOf(page)]).toEqual([`${app}/deep`, 'ada@example.com'])
-  expect([await page.evaluate(FETCHED), await page.evaluate(SOCKET)]).toEqual([200, 'echo of hello'])
+  await eventually(pass, 'with a proof all pass again')
 
   const own = await context.newPage()
   await own.goto(`${auth}/tool`)
@@ -246,7 +260,7 @@ test('once the proof is over, the portal’s host renews it before any request; 
   await eventually(() => beacons.length > 0, 'the beacon arrives')
   expect(beacons).toEqual(['from the portal’s host'])
   expect(signInsSoFar()).toBe(signIns)
-}, 120_000)
+})
 
 /** A service worker takes every request below `/tool/`, and says what its own one comes to. */
 const REGISTER = `navigator.serviceWorker.register('/tool/worker.js').then(() => navigator.serviceWorker.ready).then(() => 'ready')`
@@ -283,7 +297,7 @@ test('a service worker’s requests go the way of the page’s: renewed on the p
     expect([tab.url(), await headingOf(tab)]).toEqual([`${origin}/tool/again`, 'ada@example.com'])
   }
   expect(signInsSoFar()).toBe(1)
-}, 120_000)
+})
 
 test('a file is saved once the proof is over, and one that is being saved when it ends arrives whole', async () => {
   streams.clear()
@@ -320,7 +334,7 @@ test('a file is saved once the proof is over, and one that is being saved when i
   const named = await linked
   expect([await named.failure(), statSync(await named.path()).size]).toEqual([null, PART.length])
   expect(signInsSoFar()).toBe(1)
-}, 120_000)
+})
 
 test('a link of another site, and a while without a network, sign nobody out', async () => {
   const { context, page } = await signedIn()
@@ -339,7 +353,7 @@ test('a link of another site, and a while without a network, sign nobody out', a
   await page.goto(`${app}/back`)
   expect([page.url(), await headingOf(page)]).toEqual([`${app}/back`, 'ada@example.com'])
   expect(signInsSoFar()).toBe(signIns)
-}, 120_000)
+})
 
 test('with the quota of the browser as it is, twelve hosts of one domain go on for three renewals, and nobody signs in again', async () => {
   await gate[Symbol.asyncDispose]()
@@ -371,7 +385,7 @@ test('with the quota of the browser as it is, twelve hosts of one domain go on f
   }
   expect(signed()).toBe(6)
   expect(gate.told('"event":"session.theft"')).toEqual([])
-}, 120_000)
+})
 
 test('a portal that requires a device lets in who has one, once the page that waits has seen it', async () => {
   await gate[Symbol.asyncDispose]()
@@ -382,4 +396,4 @@ test('a portal that requires a device lets in who has one, once the page that wa
   await page.goto(`${app}/later`)
   expect([page.url(), await headingOf(page)]).toEqual([`${app}/later`, 'ada@example.com'])
   expect(signInsSoFar()).toBe(1)
-}, 120_000)
+})
