@@ -272,7 +272,7 @@ test('a page that asks for sign-ins by images, one after the other, keeps none o
     }
     for (let n = 0; n < 6; n++) next()`)
   // More than one address may begin at once.
-  await flood.waitForFunction('self.count > 800', undefined, { timeout: 60_000 })
+  await flood.waitForFunction('self.count > 800', undefined, { timeout: 240_000 })
   const page = await victim.context.newPage()
   const answer = await page.goto(`${at('good')}/`)
   expect([answer?.status(), new URL(page.url()).origin]).toEqual([200, provider.issuer])

@@ -61,7 +61,6 @@ needs('valkey-server').describe.each(['sqlite', 'redis'] as const)(
           for (const gate of [one, other]) expect(await askAsAll(gate, all)).toEqual([401, 401, 401])
           expect(one.log.join('\n')).toContain(JSON.stringify(body.error))
         }),
-      20_000,
     )
   },
 )

@@ -4,14 +4,12 @@ import { type BrowserContext, chromium } from 'playwright-core'
 import type { Authority } from '../certificates.ts'
 import { temporaryFolder } from '../folder.ts'
 import { absent, isProgramHere } from '../needs.ts'
-import { WHOLE } from './chromium.ts'
+import { MAX_WAIT_MS, WHOLE } from './chromium.ts'
 
 /** A profile of a real Chromium that binds sessions to its device. */
 export interface BoundChromium extends AsyncDisposable {
   readonly context: BrowserContext
 }
-
-const MAX_WAIT_MS = 120_000
 
 /**
  * A Chromium with a profile of its own for hosts below `example.test`, at 127.0.0.1, that trusts an authority, and whose keys are in

@@ -23,7 +23,7 @@ const ARGS = [
 ]
 
 /** A page that has not come by then will not come. */
-const MAX_WAIT_MS = 120_000
+export const MAX_WAIT_MS = 120_000
 
 /** How long a browser without a file waits for the next one. */
 const IDLE_MS = 3000

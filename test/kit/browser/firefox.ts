@@ -1,5 +1,6 @@
 import { launch } from 'puppeteer-core'
 import { temporaryFolder } from '../folder.ts'
+import { MAX_WAIT_MS } from './chromium.ts'
 import type { Tab, TabOptions } from './tab.ts'
 
 /** Debian's Firefox; a machine that has it elsewhere says so in FIREFOX. */
@@ -12,11 +13,13 @@ export async function openFirefox({ takesAnyCertificate = false }: TabOptions = 
     browser: 'firefox',
     executablePath: EXECUTABLE,
     headless: true,
+    timeout: MAX_WAIT_MS,
     acceptInsecureCerts: takesAnyCertificate,
     userDataDir: home.path,
     env: { ...process.env, HOME: home.path },
   })
   const page = (await browser.pages())[0] ?? (await browser.newPage())
+  page.setDefaultTimeout(MAX_WAIT_MS)
   return {
     async open(address) {
       await page.goto(address)

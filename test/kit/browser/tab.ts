@@ -1,6 +1,6 @@
 import { eventually } from '../gate.ts'
 import { needs, type Program } from '../needs.ts'
-import { openChromium } from './chromium.ts'
+import { MAX_WAIT_MS, openChromium } from './chromium.ts'
 import { openFirefox } from './firefox.ts'
 import { openWebKit } from './webkit.ts'
 
@@ -70,6 +70,7 @@ export function untilHeading(tab: Tab, heading: string): Promise<void> {
 async function openChromiumTab({ takesAnyCertificate = false }: TabOptions = {}): Promise<Tab> {
   const browser = await openChromium({ keepsPages: true, isWhole: true })
   const context = await browser.newContext({ ignoreHTTPSErrors: takesAnyCertificate })
+  context.setDefaultTimeout(MAX_WAIT_MS)
   const page = await context.newPage()
   return {
     async open(address) {
