@@ -4,6 +4,7 @@ import { openChromium, watchedContext } from '../kit/browser/chromium.ts'
 import { startGate } from '../kit/gate.ts'
 import { needs } from '../kit/needs.ts'
 import { untilTheEnd } from '../kit/opened.ts'
+import { freePort } from '../kit/programs/child.ts'
 
 const { test } = needs('chromium')
 
@@ -17,14 +18,13 @@ const PAGE = '<!doctype html><title>Up</title><form method="post" action="/save"
 const page: AppHandler = (_, response) => void response.setHeader('content-type', 'text/html').end(PAGE)
 
 test('the page of an application that is down becomes the application once it is up', async () => {
-  const app = await startApp('')
-  await app.stop()
-  const upstream = `upstream = "http://127.0.0.1:${app.port}"`
+  const port = await freePort()
+  const upstream = `upstream = "http://127.0.0.1:${port}"`
   await using gate = await startGate(`[[routes]]\nhost = "app.localhost"\n${upstream}\nallow = "public"\n`)
   const { context, open, complaints } = await watchedContext(browser)
   const tab = await open(`http://app.localhost:${gate.port}/deep?x=1#there`)
   await tab.getByRole('button', { name: 'Stop trying' }).waitFor()
-  await using back = await startApp(page, { port: app.port })
+  await using back = await startApp(page, { port })
   await tab.getByRole('button', { name: 'Save' }).waitFor()
   expect(new URL(tab.url()).search + new URL(tab.url()).hash).toBe('?x=1#there')
   expect(back.paths).toContain('/deep?x=1')
@@ -33,9 +33,8 @@ test('the page of an application that is down becomes the application once it is
 })
 
 test('whoever wants no further try stops the count, and without a script there is a button', async () => {
-  const app = await startApp('')
-  await app.stop()
-  const upstream = `upstream = "http://127.0.0.1:${app.port}"`
+  const port = await freePort()
+  const upstream = `upstream = "http://127.0.0.1:${port}"`
   const route = `[[routes]]\nhost = "app.localhost"\nname = "Photo album"\n${upstream}\nallow = "public"\n`
   await using gate = await startGate(route)
   const { context, complaints } = await watchedContext(browser)
@@ -62,7 +61,7 @@ test('whoever wants no further try stops the count, and without a script there i
   const still = await watchedContext(browser, { javaScriptEnabled: false })
   const quiet = await still.open(`http://app.localhost:${gate.port}/deep`)
   expect(await quiet.getByText('Stop trying').isVisible()).toBe(false)
-  await using _ = await startApp(page, { port: app.port })
+  await using _ = await startApp(page, { port })
   await quiet.getByRole('link', { name: 'Try again' }).click()
   await quiet.getByRole('button', { name: 'Save' }).waitFor()
   expect(new URL(quiet.url()).pathname).toBe('/deep')
@@ -71,8 +70,9 @@ test('whoever wants no further try stops the count, and without a script there i
 
 test('a form that met an application that went down is not sent a second time', async () => {
   const methods: string[] = []
-  const app = await startApp(page)
-  const upstream = `upstream = "http://127.0.0.1:${app.port}"`
+  const port = await freePort()
+  const app = await startApp(page, { port })
+  const upstream = `upstream = "http://127.0.0.1:${port}"`
   await using gate = await startGate(`[[routes]]\nhost = "app.localhost"\n${upstream}\nallow = "public"\n`)
   const { context, open } = await watchedContext(browser, { javaScriptEnabled: false })
   const tab = await open(`http://app.localhost:${gate.port}/`)
@@ -84,7 +84,7 @@ test('a form that met an application that went down is not sent a second time', 
       methods.push(request.method ?? '')
       page(request, response)
     },
-    { port: app.port },
+    { port },
   )
   expect(await tab.locator('meta[http-equiv=refresh]').count()).toBe(0)
   await tab.goto(`http://app.localhost:${gate.port}/`)

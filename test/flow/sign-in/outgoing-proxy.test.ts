@@ -14,6 +14,7 @@ import { commandPorts, runIn } from '../../kit/io.ts'
 import { McpClient, REDIRECT } from '../../kit/mcp/client.ts'
 import { needs } from '../../kit/needs.ts'
 import { untilTheEnd } from '../../kit/opened.ts'
+import { freePort } from '../../kit/programs/child.ts'
 import { type OutgoingProxy, startOutgoingProxy } from '../../kit/programs/outgoing-proxy.ts'
 import { type BadProvider, startBadProvider } from '../../kit/provider/bad-provider.ts'
 import { EVERYONE, portalTable, providerTable, routeForUsers, routeTo, SILENT } from '../../kit/toml.ts'
@@ -151,11 +152,7 @@ allow = "public"`
 
   test('a proxy that is down or refuses is named in the log, and a sign-in works once it is well again', async () => {
     const { provider, server } = await outside()
-    let port = 0
-    {
-      await using gone = await startOutgoingProxy({ hosts: {} })
-      port = gone.port
-    }
+    const port = await freePort()
     await using down = await startGate(table(provider) + portal + app, {
       files,
       server: `outgoing = { proxy = "http://127.0.0.1:${port}" }`,

@@ -4,7 +4,8 @@ import { aheadClock } from '../../kit/clock.ts'
 import { PAGE_LINES } from '../../kit/fields.ts'
 import { eventually, type Gate, startGate } from '../../kit/gate.ts'
 import { untilTheEnd } from '../../kit/opened.ts'
-import { endless, startBadProvider } from '../../kit/provider/bad-provider.ts'
+import { freePort } from '../../kit/programs/child.ts'
+import { BAD_PROVIDER_CLIENT, endless, startBadProvider } from '../../kit/provider/bad-provider.ts'
 import { EVERYONE, portalTable, providerTable, routeSaying } from '../../kit/toml.ts'
 import { rawRequest } from '../../kit/wire/through.ts'
 import { sendRaw } from '../../kit/wire/wire.ts'
@@ -79,8 +80,7 @@ describe('a provider that, at the start, ', () => {
   }, 300_000)
 
   test('does not listen: the same', async () => {
-    const closed = await startBadProvider()
-    await closed.stop()
+    const closed = { ...BAD_PROVIDER_CLIENT, issuer: `http://127.0.0.1:${await freePort()}` }
     gate.save(
       providerTable(closed) +
         portalTable(EVERYONE) +
