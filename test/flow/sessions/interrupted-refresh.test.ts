@@ -40,6 +40,8 @@ async function signedIn(folder: string): Promise<Stand> {
   child.process.kill('SIGTERM')
   expect(await child.process.exited).toBe(0)
   const database = new Database(join(folder, 'sallyport.db'))
+  // Whoever runs may be writing.
+  database.run('PRAGMA busy_timeout = 30000')
   return {
     all,
     database,

@@ -132,11 +132,12 @@ describe('while the server is away', () => {
       isAnswered = true
       return code
     })
-    for (let index = 0; index < 5; index++) {
+    let rounds = 0
+    for (; !isAnswered; rounds++) {
       expect(await status(gate, 'app.example', known.cookie)).toBe(200)
       expect(await status(gate, 'open.example')).toBe(200)
     }
-    expect(isAnswered).toBe(false)
+    expect(rounds).toBeGreaterThan(1)
     expect(await waiting).toBe(503)
     valkey.thaw()
     await eventually(async () => (await status(gate, 'app.example', unknown.cookie)) === 200, 'it heals')

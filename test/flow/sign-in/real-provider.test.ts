@@ -126,6 +126,8 @@ describe('a certified provider', () => {
     await one.submit(page, { logout: 'yes' })
     await eventually(async () => (await see(one)) === '302', 'the back channel has told it')
     expect(await see(other)).toBe('roles: staff user')
+    // It is told once it is out of the store.
+    await eventually(() => told() > before, 'the log says so')
     expect(told()).toBe(before + 1)
   })
 })
