@@ -141,21 +141,34 @@ const again = async (gate: Gate) => ({ session: { host: HOST, cookie: (await gat
 needs('valkey-server').describe.each(['sqlite', 'redis'] as const)(
   'a provider that is put back (sessions in %s)',
   kind => {
-    test('within two seconds has ended nothing, be it of the file or the portal; what is gone for longer has', async () => {
+    // Nothing turns the event loop between the saves: on a slow machine, too, the second comes within those two seconds.
+    test.each([
+      ['of the portal', toml({ ofPortal: ['other'] })],
+      [
+        'of the file',
+        toml().replaceAll('portals.home', 'portals.house').replace('portal = "home"', 'portal = "house"'),
+      ],
+    ])('within two seconds has ended nothing, as one %s', async (_what, slip) => {
       await using valkey = kind === 'redis' ? await startValkey() : null
       const store = valkey === null ? {} : shared(valkey.url())
       await using gate = await startGate(toml(), store)
       const all = await collectBelongings(gate, HOST, (await gate.signIn(HOST)).cookie)
-      const other = await gate.signIn(HOST, { sub: 'of another portal' })
-      const renamed = toml().replaceAll('portals.home', 'portals.house').replace('portal = "home"', 'portal = "house"')
-      for (const slip of [toml({ ofPortal: ['other'] }), renamed]) {
-        gate.save(slip)
-        expect(gate.server.reload()).toBe('changed')
-        expect((await askAsAll(gate, all)).filter(status => status === 200)).toEqual([])
-        take(gate, {})
-        expect(await askAsAll(gate, all)).toEqual([200, 200, 200])
-      }
-      // What is looked at last is the third save, by which the first two are over.
+      gate.save(slip)
+      expect(gate.server.reload()).toBe('changed')
+      take(gate, {})
+      expect(await askAsAll(gate, all)).toEqual([200, 200, 200])
+      // Nothing is done then, and nothing tells of it.
+      await Bun.sleep(2_500)
+      expect(await askAsAll(gate, all)).toEqual([200, 200, 200])
+      expect(gate.told('Sessions were ended')).toEqual([])
+    })
+
+    test('after those two seconds has ended what everybody has', async () => {
+      await using valkey = kind === 'redis' ? await startValkey() : null
+      const store = valkey === null ? {} : shared(valkey.url())
+      await using gate = await startGate(toml(), store)
+      const all = await collectBelongings(gate, HOST, (await gate.signIn(HOST)).cookie)
+      const other = await gate.signIn(HOST, { sub: 'another' })
       take(gate, { ofPortal: ['other'] })
       await eventually(() => gate.told('Sessions were ended').length > 0, 'that is told')
       take(gate, {})
@@ -164,19 +177,6 @@ needs('valkey-server').describe.each(['sqlite', 'redis'] as const)(
         [401, 401, 401, 401],
       )
       expect(await statusOf(gate, '/', (await again(gate)).session)).toBe(200)
-    })
-
-    test('stays put back once those two seconds are over', async () => {
-      await using valkey = kind === 'redis' ? await startValkey() : null
-      const store = valkey === null ? {} : shared(valkey.url())
-      await using gate = await startGate(toml(), store)
-      const all = await collectBelongings(gate, HOST, (await gate.signIn(HOST)).cookie)
-      take(gate, { ofPortal: ['other'] })
-      take(gate, {})
-      // Nothing is done then, and nothing tells of it.
-      await Bun.sleep(2_500)
-      expect(await askAsAll(gate, all)).toEqual([200, 200, 200])
-      expect(gate.told('Sessions were ended')).toEqual([])
     })
 
     test('brings nobody back: they sign in again, and their tokens and links then work', async () => {
