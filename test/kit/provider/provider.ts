@@ -59,6 +59,8 @@ export interface TestProviderOptions {
 export async function startProvider(options: TestProviderOptions): Promise<TestProvider> {
   for (const { client_id, client_secret = '' } of options.clients) plant(client_secret, `secret of ${client_id}`)
   const server = createServer()
+  // By itself it ends a connection after five idle seconds: a form that comes just then is lost.
+  server.keepAliveTimeout = 240_000
   await new Promise<void>(resolve => server.listen(options.port ?? 0, '127.0.0.1', resolve))
   const bound = server.address()
   const port = typeof bound === 'object' && bound !== null ? bound.port : 0
