@@ -10,13 +10,15 @@ import { routeTo } from '../../kit/toml.ts'
 import { openWire } from '../../kit/wire/wire.ts'
 
 const keep = untilTheEnd()
+/** What answers wait for. */
+let held = Promise.resolve()
 /** It keeps no connection, so that each request needs one more. */
 const upstream = keep(
   Bun.serve({
     port: 0,
     hostname: '127.0.0.1',
     async fetch() {
-      await Bun.sleep(300)
+      await held
       return new Response('here', { headers: { connection: 'close' } })
     },
   }),
@@ -24,6 +26,9 @@ const upstream = keep(
 
 /** More connections of those who came before, for each worker, than there are descriptors in reserve. */
 const KNOWN = 44
+
+/** What one client may have open. */
+const MOST = 40
 
 /** Far more than the program may open. */
 const CLIENTS = 300
@@ -51,11 +56,13 @@ test.each([
     await using child = await startChild({ command: limited, folder: folder.path, port, toml })
     const told = (what: string) => child.output().split(what).length - 1
     const known = await Promise.all(Array.from({ length: KNOWN * workers }, () => openWire(port)))
-    const askOn = () =>
+    const askOn = (whenShort = () => {}) =>
       Promise.all(
         known.map(async wire => {
           await wire.send('GET / HTTP/1.1\r\nHost: app.example\r\nAccept: application/json\r\n\r\n')
-          return (await wire.receive()).status
+          const { status } = await wire.receive()
+          if (status === 503) whenShort()
+          return status
         }),
       )
 
@@ -66,7 +73,9 @@ test.each([
     )
     await eventually(() => told(SHORT) === workers, 'it is told')
     // What is left is for them, and for the admin listener.
-    expect(new Set(await askOn())).toEqual(new Set([200, 503]))
+    const short = Promise.withResolvers<void>()
+    held = short.promise
+    expect(new Set(await askOn(short.resolve))).toEqual(new Set([200, 503]))
     expect(await ask(admin, 'localhost', '/healthz')).toBe(200)
     expect(await ask(admin, 'localhost', '/metrics')).toBe(200)
 
@@ -86,7 +95,7 @@ needs('127.0.0.2').test(
     const [port, admin] = [await freePort(), await freePort()]
     const route = routeTo(upstream, 'app.example', 'allow = "public"')
     const limited = ['sh', '-c', `ulimit -n ${LIMIT}; exec "$0" "$@"`, await compiledBinary()]
-    const toml = `admin = "127.0.0.1:${admin}"\ndrain = "1s"\nmax_client_connections = 40\n${route}`
+    const toml = `admin = "127.0.0.1:${admin}"\ndrain = "1s"\nmax_client_connections = ${MOST}\n${route}`
     await using child = await startChild({ command: limited, folder: folder.path, port, toml })
     const request = 'GET / HTTP/1.1\r\nHost: app.example\r\n\r\n'
     const open = async (from: string) => {
@@ -96,7 +105,8 @@ needs('127.0.0.2').test(
       return wire
     }
     const other = await open('127.0.0.3')
-    const idle = await Promise.all(Array.from({ length: 45 }, () => open('127.0.0.2')))
+    // Not one more than it may: these would be closed before they have their answers.
+    const idle = await Promise.all(Array.from({ length: MOST }, () => open('127.0.0.2')))
     const crowd = Array.from({ length: CLIENTS }, () =>
       connect({ port, host: '127.0.0.1', localAddress: '127.0.0.2' }).on('error', () => undefined),
     )
@@ -109,7 +119,7 @@ needs('127.0.0.2').test(
     // The system's queue has the rest of them, which are accepted one after another, and closed as well.
     await eventually(() => idle.filter(({ isClosed }) => isClosed).length >= 5, 'the quietest are closed')
     // Until then a request may still find no descriptor, and get 503.
-    await eventually(() => crowd.filter(({ destroyed }) => !destroyed).length <= 40, 'the crowd is let in and closed')
+    await eventually(() => crowd.filter(({ destroyed }) => !destroyed).length <= MOST, 'the crowd is let in and closed')
     await other.send(request)
     expect((await other.receive()).status).toBe(200)
     expect(await ask(port, 'app.example')).toBe(200)

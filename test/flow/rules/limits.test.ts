@@ -78,7 +78,8 @@ describe('a body', () => {
       const before = upstream.connections.length
       const wire = await openWire(gate.port)
       await wire.send(chunked(host, '/late', 6))
-      await eventually(() => upstream.connections.length > before, 'the upstream is reached')
+      const reached = () => upstream.connections[before]?.received.includes('xxxxxx') === true
+      await eventually(reached, 'the upstream is reached')
       await wire.send('5\r\nabcde\r\n')
       const response = await wire.receive()
       expect(response.status).toBe(413)
