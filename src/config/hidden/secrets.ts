@@ -43,7 +43,7 @@ function keyOf(at: Path): string {
 /** A value that was taken out of use is as secret as one that is in it. */
 function secretsOfComment(source: string, start: number): readonly Secret[] {
   const [, before = '', value = ''] =
-    /^(\s*(?:#[#\s]*|\/\/\s+)[\w."'-]+\s*[=:](?:\s+|(?=["']))|.*?[\w"'-]\s*=\s*)(\S.*?)\s*$/.exec(source) ?? []
+    /^(\s*(?:#[#\s]*|\/\/\s+)[\w."'-]+\s*[=:](?:\s+|(?=["']))|.*?[\w"'-]\s*=\s*)(\S.*)$/s.exec(source.trimEnd()) ?? []
   if (value !== '' && !isReference(value)) {
     const from = start + before.length
     return [{ start: from, end: from + value.length, key: '#', isWhole: false }]
@@ -69,7 +69,7 @@ function isReference(source: string): boolean {
 
 const HEADER = /^\s*\[(\[)?([^[\]]+)\]\]?\s*(#.*)?$/
 const LINE =
-  /^(\s*)((?:[\w-]+|"[^"]*"|'[^']*')(?:\s*\.\s*(?:[\w-]+|"[^"]*"|'[^']*'))*)(\s*(?:=(?![=>])|==|=>|:=|:(?=\s))\s*)(.*?)\s*$/
+  /^(\s*)((?:[\w-]+|"[^"]*"|'[^']*')(?:\s*\.\s*(?:[\w-]+|"[^"]*"|'[^']*'))*)(\s*(?:=(?![=>])|==|=>|:=|:(?=\s))\s*).*$/
 
 /** A value that may go on in the next line, and is no secret: what tables may be in it, and how many brackets are open. */
 interface Open {
@@ -77,7 +77,13 @@ interface Open {
   readonly depth: number
 }
 
-/** The same for what is no TOML, line by line: of a key below which any secret may be, all is hidden. */
+/** To understand a line takes up to the square of its length. */
+const LONGEST_LINE = 4096
+
+/**
+ * The same for what is no TOML, line by line: of a key below which any secret may be, all is hidden. So is a line that
+ * is too long to be understood, with all that comes after it.
+ */
 function secretsOfLines(text: string): readonly Secret[] {
   const secrets: Secret[] = []
   let table: Path | null = []
@@ -86,6 +92,10 @@ function secretsOfLines(text: string): readonly Secret[] {
   let unclosed: Unclosed | null = null
   let key = ''
   for (const { 0: line, index } of text.matchAll(/[^\r\n]+/g)) {
+    if (line.length > LONGEST_LINE) {
+      secrets.push({ start: index, end: text.length, key, isWhole: false })
+      break
+    }
     const rest = line.replace(/^\uFEFF/, ' ')
     if (rest.trim() === '') continue
     const header: RegExpExecArray | null = unclosed?.quotes ? null : HEADER.exec(rest)

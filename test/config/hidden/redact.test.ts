@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'bun:test'
 import { createVeil as createVeilWith } from '../../../src/config/hidden/redact.ts'
+import { growsWith } from '../../kit/growth.ts'
 
 /** Marks that can be read: numbers in the order in which they come. */
 function createVeil() {
@@ -201,5 +202,21 @@ describe('what is put back', () => {
     const restored = veil.restore(`${shown}${swapped}\n`)
     expect(restored.kind).toBe('exposed')
     expect(JSON.stringify(restored)).not.toContain('planted')
+  })
+})
+
+describe('a draft with a long line costs no more than its length', () => {
+  test.each([
+    ['blanks in a comment', (length: number) => `# a = b${' '.repeat(length)}x`],
+    ['blanks in what is no TOML', (length: number) => `x = a${' '.repeat(length)}b`],
+    ['quotes in what is no TOML', (length: number) => `x = ${'"\\'.repeat(length / 2)}`],
+  ])('%s', (what, make) => {
+    growsWith(length => hide(make(length)), 40_000, what)
+  })
+
+  test('where it is no TOML, nothing from it on is shown', () => {
+    const shown = hide(`[server]\nlisten = ["a"]\nx = ${'y '.repeat(3000)}\ntitle = "planted"\n`)
+    expect(shown).toStartWith('[server]\nlisten = ["a"]\n${kept:')
+    expect(shown).not.toContain('planted')
   })
 })
