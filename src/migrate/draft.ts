@@ -77,7 +77,7 @@ const STAYS: ReadonlySet<string> = new Set(['response_headers', 'files'])
 export function withoutLongParts(sections: readonly Section[], blanks: Blanks): readonly Section[] {
   const known = new Map<string, string>()
   const variableFor = (part: string, before: string): string => {
-    const which = known.size === 0 ? '' : ` (part ${known.size + 1} of them)`
+    const which = known.size === 0 ? '' : ` (long part ${known.size + 1} of that file)`
     const meaning = `the long part after ${withoutLong(before.replace(/^[=^]+/, ''))} in the old file${which}`
     const reference = known.get(part) ?? blanks.add('PATH_PART', meaning, `fill-in-part-${known.size}`)
     known.set(part, reference)

@@ -477,7 +477,7 @@ describe('routes, as Caddy meets them', () => {
         { match: [{ path: [`/hook/${uuid}`] }], handle: [{ handler: 'not_known' }] },
         { handle: [GUARD, app('two')] },
       )
-      expect(unset).toEqual([first, ['PATH_PART_2', `${first[1]} (part 2 of them)`]])
+      expect(unset).toEqual([first, ['PATH_PART_2', `${first[1]} (long part 2 of that file)`]])
     })
 
     test('of an address that is redirected to, too', async () => {
