@@ -85,8 +85,10 @@ export function followSignals(service: Service): Promise<Ending> {
     await service.reload()
     manager.ready(service.status())
   })
-  process.removeAllListeners('SIGUSR2')
+  const ignoring = process.listeners('SIGUSR2')
   process.on('SIGUSR2', () => void handOn())
+  // Not before: a signal that nobody listens for ends the process.
+  for (const listener of ignoring) process.off('SIGUSR2', listener)
   return ending
 }
 

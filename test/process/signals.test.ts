@@ -36,6 +36,26 @@ test('a service that could not be handed on says so, and is when it is told agai
   ])
 })
 
+/** A service that is told to hand on in the very moment in which it no longer ignores that. */
+const HANDED_ON_AT_ONCE = `
+const { followSignals, ignoreStrays } = await import(${JSON.stringify(SERVICE)})
+ignoreStrays({ info() {} })
+for (const way of ['off', 'removeListener', 'removeAllListeners']) {
+  const own = process[way].bind(process)
+  process[way] = (...given) => {
+    own(...given)
+    process.kill(process.pid, 'SIGUSR2')
+  }
+}
+followSignals({ manager: {}, others: () => process.exit(0) })
+setTimeout(() => process.exit(3), 60_000)
+`
+
+test('a service is never ended by the signal that hands it on', async () => {
+  const { code } = await runToEnd([process.execPath, '-e', HANDED_ON_AT_ONCE], { cwd: import.meta.dir })
+  expect(code).toBe(0)
+})
+
 /** A service that is told to stop by the first who reads that it listens. */
 const STOPPED_AT_ONCE = `
 const { runServe } = await import(${JSON.stringify(join(SOURCES, 'cli/serve.ts'))})
