@@ -1,5 +1,6 @@
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
+import { startAnswering } from './answering.ts'
 
 /** What git needs to run by itself: no settings of whoever runs the tests, and no question at a terminal. */
 export function gitEnvironment(folder: string): Record<string, string> {
@@ -21,7 +22,7 @@ export function gitEnvironment(folder: string): Record<string, string> {
 /** Repositories of a folder over HTTP, by git's own `http-backend` (a CGI program); everyone who gets here may push. */
 export function startGitServer(folder: string): Bun.Server<undefined> {
   mkdirSync(folder, { recursive: true })
-  return Bun.serve({ port: 0, hostname: '127.0.0.1', fetch: request => answer(request, folder) })
+  return startAnswering(request => answer(request, folder))
 }
 
 async function answer(request: Request, folder: string): Promise<Response> {

@@ -1,4 +1,5 @@
 import { join } from 'node:path'
+import { eventually } from '../gate.ts'
 import { freePort } from '../programs/child.ts'
 
 /** The official server of the protocol that has one of everything. Killed at the end of the scope. */
@@ -18,16 +19,21 @@ export async function startMcpServer(way: 'streamableHttp' | 'sse' = 'streamable
     stderr: 'pipe',
   })
   let told = ''
-  for await (const piece of child.stderr) {
-    told += new TextDecoder().decode(piece)
-    if (/listening|running/.test(told)) break
-  }
-  if (!/listening|running/.test(told)) throw new Error(`the MCP server did not start: ${told}`)
+  // To the end: a program whose words nobody takes any more cannot write them.
+  const reading = (async () => {
+    for await (const piece of child.stderr) told += new TextDecoder().decode(piece)
+  })()
+  await eventually(
+    () => /listening|running/.test(told) || child.exitCode !== null,
+    () => `the MCP server starts: ${told}`,
+  )
+  if (child.exitCode !== null) throw new Error(`the MCP server did not start: ${told}`)
   return {
     port,
     async [Symbol.asyncDispose]() {
       child.kill()
       await child.exited
+      await reading
     },
   }
 }

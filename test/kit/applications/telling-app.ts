@@ -24,14 +24,17 @@ const SILENT_MS = 60_000
 
 /**
  * Starts an application for each name. It answers who asked, by `Remote-User`, for which path; what ends with `/events` is an event
- * stream that says one thing and stays open, with `/socket` a WebSocket that echoes.
+ * stream that says one thing and stays open, with `/socket` a WebSocket that echoes. Who is to listen in place of one gives it a port.
  */
-export async function startTellingApp(applications: readonly string[]): Promise<TellingApp> {
+export async function startTellingApp(
+  applications: readonly string[],
+  ports: Readonly<Record<string, number>> = {},
+): Promise<TellingApp> {
   const received: Received[] = []
   const servers = new Map<string, Server<undefined>>()
   for (const application of applications) {
     const server = Bun.serve({
-      port: 0,
+      port: ports[application] ?? 0,
       hostname: '127.0.0.1',
       idleTimeout: 0,
       async fetch(request, self) {

@@ -32,7 +32,7 @@ export interface Receiver extends AsyncDisposable {
   answer(status: number | null): void
 }
 
-export async function startReceiver(port = 0): Promise<Receiver> {
+export async function startReceiver(): Promise<Receiver> {
   const root = new protobuf.Root()
   root.resolvePath = (_origin, target) => (target.startsWith('google/') ? target : join(PROTOCOL, target))
   const type = (await root.load(SERVICE)).lookupType(REQUEST)
@@ -40,7 +40,7 @@ export async function startReceiver(port = 0): Promise<Receiver> {
   const fields: Record<string, string>[] = []
   let status: number | null = 200
   const server = Bun.serve({
-    port,
+    port: 0,
     hostname: '127.0.0.1',
     idleTimeout: 255,
     async fetch(request) {

@@ -74,7 +74,8 @@ export async function startOutgoingProxy({ hosts, login }: OutgoingProxyOptions)
       received = Buffer.concat([received, chunk])
       const end = received.indexOf('\r\n\r\n')
       if (end === -1) return
-      client.off('data', read)
+      // What comes until there is somewhere for it to go would be lost.
+      client.pause().off('data', read)
       take(client, received.subarray(0, end).toString('latin1'), received.subarray(end + 4))
     }
     client.on('data', read)

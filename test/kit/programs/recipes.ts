@@ -201,10 +201,13 @@ async function openRecipeStand(
     provider.allowRedirect(`http://${at(host)}/.sallyport/callback`)
     provider.allowRedirect(`http://${at(host)}/.sallyport/signed-out`)
   }
-  const app = await startTellingApp(Object.keys(HOSTS).filter(one => one !== 'up'))
+  const app = await startTellingApp(
+    Object.keys(HOSTS).filter(one => one !== 'up'),
+    { app: await freePort() },
+  )
   const upgrading = await startUpgradingApp()
   const gate = await startGate(recipeRoutes(provider, app, `http://${at('auth.example.com')}`), {
-    server: 'trusted_proxies = ["127.0.0.1"]\nverify = "127.0.0.1:0"',
+    server: `trusted_proxies = ["127.0.0.1"]\nverify = "127.0.0.1:${await freePort()}"`,
   })
   const escaper = startEscaper()
   const text = placed(
