@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { runHealth } from '../../src/cli/health.ts'
 import { startAnswering } from '../kit/applications/answering.ts'
+import { freePort } from '../kit/programs/child.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'health-'))
 const socket = join(folder, 'admin.sock')
@@ -69,9 +70,7 @@ test('a server that is not ready is 1, with its answer', async () => {
 })
 
 test('no server is 1', async () => {
-  const gone = startAnswering(answer)
-  await gone.stop(true)
-  const { code, err } = await health([`127.0.0.1:${gone.port}`])
+  const { code, err } = await health([`127.0.0.1:${await freePort()}`])
   expect([code, err]).toEqual([1, expect.stringContaining('nothing listens there; does Sallyport run')])
   expect((await health([`unix:${folder}/no.sock`])).err).toContain('nothing listens there')
 })

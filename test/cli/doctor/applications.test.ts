@@ -8,6 +8,7 @@ import { quietPorts } from '../../kit/clock.ts'
 import { configOf, PORTAL, startGate } from '../../kit/gate.ts'
 import { needs } from '../../kit/needs.ts'
 import { untilTheEnd } from '../../kit/opened.ts'
+import { freePort } from '../../kit/programs/child.ts'
 import { acceptWebSocket } from '../../kit/wire/websocket.ts'
 import { httpResponse, startRawUpstream, type UpstreamConnection } from '../../kit/wire/wire.ts'
 
@@ -218,9 +219,7 @@ describe('doctor, of an application', () => {
   })
 
   test('that does not answer, leaves that to what is said of upstreams', async () => {
-    const gone = await startRawUpstream([])
-    await gone.close()
-    expect(await examine(route('gone', `http://127.0.0.1:${gone.port}`))).toEqual([])
+    expect(await examine(route('gone', `http://127.0.0.1:${await freePort()}`))).toEqual([])
   })
 
   test('that is given credentials, has no word of them', async () => {

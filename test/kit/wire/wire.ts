@@ -95,6 +95,7 @@ export interface RawUpstream extends AsyncDisposable {
  */
 export async function startRawUpstream(
   script: readonly WirePart[] | ((connection: UpstreamConnection) => Promise<void> | void),
+  port = 0,
 ): Promise<RawUpstream> {
   const connections: UpstreamConnection[] = []
   const server = createServer(socket => {
@@ -103,7 +104,7 @@ export async function startRawUpstream(
     if (typeof script === 'function') void Promise.resolve(script(connection)).catch(() => connection.close())
     else void answerEach(connection, script)
   })
-  await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
+  await new Promise<void>(resolve => server.listen(port, '127.0.0.1', resolve))
   const address = server.address()
   const close = async (): Promise<void> => {
     for (const connection of connections) connection.close()
