@@ -273,9 +273,9 @@ describe('sallyport doctor', () => {
     [45_000, "warn  says that this machine's clock is 45 s ahead"],
     [-120_000, "FAIL  says that this machine's clock is 120 s behind"],
   ])('judges a clock that is %d ms ahead', async (aheadMs, line) => {
-    // The Date field is in whole seconds.
+    // The Date field is in whole seconds, and an answer of a busy machine takes some.
     const tolerant = (text: string) =>
-      text.replace(/\b(4[456]|1(?:19|2[01])) s/, (_, s: string) => `${s.startsWith('4') ? 45 : 120} s`)
+      text.replace(/\b(4[4-9]|5\d|1(?:1\d|2[01])) s/, (_, s: string) => `${s.startsWith('1') ? 120 : 45} s`)
     expect(tolerant((await examine({}, { aheadMs })).out)).toContain(line)
   })
 

@@ -51,7 +51,9 @@ test('a record that is not seen in time is taken away again, and the authority i
   await using stand = await standBy(bind, ['app.example.com'], { resolvers, waitMs: 2_000 })
   await eventually(() => stand.log.join('').includes('acme.dns'), 'it is told')
   expect(stand.log.join('')).toContain(`${elsewhere.place} does not show it`)
-  expect(await bind.texts('_acme-challenge.app.example.com')).toEqual([])
+  // By now the next attempt may have written its own.
+  const isGone = async () => (await bind.texts('_acme-challenge.app.example.com')).length === 0
+  await eventually(isGone, 'the record is taken away')
   expect(stand.pebble.log()).not.toContain('Pulled a task')
 }, 300_000)
 

@@ -34,7 +34,7 @@ test('a save that breaks an expectation is refused, whatever else is new in it, 
 
 test('a first start with a broken expectation serves nothing, and check says the same', async () => {
   const broken = route('open.example') + OPEN.replace('"allow"', '"deny"')
-  expect(startGate(broken)).rejects.toThrow('gets "allow", not "deny"')
+  await expect(startGate(broken)).rejects.toThrow('gets "allow", not "deny"')
   using folder = temporaryFolder()
   const check = (text: string) => {
     writeFileSync(join(folder.path, 'routes.toml'), text)
