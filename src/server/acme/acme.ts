@@ -96,8 +96,9 @@ export function createAcme(options: AcmeOptions): Acme {
   function waitOf({ names }: AcmeConfig, known: AcmeState | null): number {
     if (names.length === 0) return Number.POSITIVE_INFINITY
     if (known === null) return 0
-    const moments = names.map(name => Math.min(dueAtMs(known, name), askAtMs(known, name)))
-    return Math.max(0, Math.min(...moments) - ports.now())
+    const nowMs = ports.now()
+    const moments = names.map(name => Math.min(dueAtMs(known, name, nowMs), askAtMs(known, name, nowMs)))
+    return Math.max(0, Math.min(...moments) - nowMs)
   }
 
   async function order(config: AcmeConfig): Promise<void> {
@@ -105,7 +106,7 @@ export function createAcme(options: AcmeOptions): Acme {
     for (const name of config.names) {
       const current = await shared.read(config)
       if (isClosed || current === null) return
-      if (dueAtMs(current, name) > ports.now()) continue
+      if (dueAtMs(current, name, ports.now()) > ports.now()) continue
       await shared.lease(config, ports.now() + LEASE_MS + (config.dns?.waitMs ?? 0))
       await shared.write(config, await orderCertificate(config, current, name, { ports, timers, proof }))
       tell()
@@ -115,7 +116,7 @@ export function createAcme(options: AcmeOptions): Acme {
   async function follow(config: AcmeConfig): Promise<void> {
     const current = await shared.read(config)
     if (isClosed || current === null) return
-    if (config.names.every(name => askAtMs(current, name) > ports.now())) return
+    if (config.names.every(name => askAtMs(current, name, ports.now()) > ports.now())) return
     await shared.write(config, await followRenewals(config, current, config.names, ports))
   }
 

@@ -27,7 +27,8 @@ export async function followRenewals(
   const ids = new Map<string, string | null>()
   for (const name of names) {
     const held = current.certificates.get(name)
-    if (held !== undefined && askAtMs(current, name) <= ports.now()) ids.set(name, certificateId(held.cert))
+    if (held !== undefined && askAtMs(current, name, ports.now()) <= ports.now())
+      ids.set(name, certificateId(held.cert))
   }
   const asked = [...ids.values()].filter(id => id !== null)
   const answers = asked.length === 0 ? null : await ask(asked, config, current, ports)

@@ -114,15 +114,23 @@ function parseWindow(raw: unknown): RenewalWindow | null {
 }
 
 /** When it is time to ask for a certificate of a name: at once where there is none, and never before an authority's patience is back. */
-export function dueAtMs({ certificates, troubles, renewals }: AcmeState, name: string): number {
+export function dueAtMs({ certificates, troubles, renewals }: AcmeState, name: string, nowMs: number): number {
   const held = certificates.get(name)
   const wantedAtMs = held === undefined ? 0 : renewAtMs(held, renewals.get(name)?.window ?? null)
-  return Math.max(wantedAtMs, troubles.get(name)?.againAtMs ?? 0)
+  return Math.max(wantedAtMs, waitsUntil(troubles.get(name)?.againAtMs ?? 0, nowMs))
 }
 
 /** When to ask the authority about a renewal: at once if it has not been asked. */
-export function askAtMs({ certificates, renewals }: AcmeState, name: string): number {
-  return certificates.has(name) ? (renewals.get(name)?.askAtMs ?? 0) : Number.POSITIVE_INFINITY
+export function askAtMs({ certificates, renewals }: AcmeState, name: string, nowMs: number): number {
+  return certificates.has(name) ? waitsUntil(renewals.get(name)?.askAtMs ?? 0, nowMs) : Number.POSITIVE_INFINITY
+}
+
+/** Longer than anyone waits here, or an authority may ask for. */
+const LONGEST_WAIT_MS = 9 * 24 * 60 * 60 * 1000
+
+/** The end of a wait. One that is too far ahead is over: it was set by a clock that was wrong, and what is kept stays. */
+function waitsUntil(atMs: number, nowMs: number): number {
+  return atMs - nowMs > LONGEST_WAIT_MS ? 0 : atMs
 }
 
 /**
@@ -174,8 +182,12 @@ export function shareState({ store, sealer, ports }: SharedStateTools): SharedSt
   let state: AcmeState | null = null
   let directory = ''
   let thumbprint: string | null = null
+  /** How many reads have begun, and the last of them whose result counts. */
+  let begun = 0
+  let last = 0
 
   async function read(config: AcmeConfig): Promise<AcmeState | null> {
+    const own = ++begun
     const found = await store.readShared(place(config))
     if (found === text && directory === config.directory) return state
     const opened = found === null ? null : parseState(await sealer.open(found, PURPOSE))
@@ -184,10 +196,14 @@ export function shareState({ store, sealer, ports }: SharedStateTools): SharedSt
         hint: 'every machine needs the same [sessions] key; where that key is lost, begin with a new store',
       })
     }
+    const print = opened === null ? null : await thumbprintOf(opened.accountKey)
+    // Strangers have it read, too: what was asked for before may be older than what is known by now.
+    if (own < last) return state
+    last = own
     text = found
     state = opened
     directory = config.directory
-    thumbprint = opened === null ? null : await thumbprintOf(opened.accountKey)
+    thumbprint = print
     return state
   }
 
@@ -203,7 +219,7 @@ export function shareState({ store, sealer, ports }: SharedStateTools): SharedSt
     const name = `${place(config)}-lease`
     const before = await store.readShared(name)
     const [holder, until] = (before ?? ' 0').split(' ')
-    if (holder !== owner && Number(until) > ports.now()) return false
+    if (holder !== owner && waitsUntil(Number(until), ports.now()) > ports.now()) return false
     return await store.replaceShared(name, before, `${owner} ${untilMs}`)
   }
 
