@@ -121,7 +121,7 @@ export function openServer(options: ServeOptions, listening: () => Listening) {
     store,
     sealer,
     ports: outgoing,
-    onChange: () => listening().listeners.useCertificates(certificates()),
+    onLook: () => listening().listeners.useCertificates(certificates()),
     timers: options.acmeTimers,
   })
   const certificates = () => [...(inForce().tls?.certificates ?? []), ...acme.certificates]

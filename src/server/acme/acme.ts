@@ -1,6 +1,5 @@
 /** ACME: certificates from an authority, obtained and renewed (RFC 8555). */
 
-import { sha256 } from '../../base/bytes.ts'
 import type { AcmeConfig } from '../../config/resolve/tls.ts'
 import type { ServerCertificate } from '../../config/values/certificate.ts'
 import type { Target } from '../../route/target.ts'
@@ -28,8 +27,8 @@ export interface AcmeOptions extends Pick<SharedStateTools, 'store' | 'sealer'> 
   readonly ports: OrderTools['ports'] & DnsPorts
   /** Null while the file names no authority. */
   readonly config: () => AcmeConfig | null
-  /** After the certificates are others than before. */
-  readonly onChange: () => void
+  /** The certificates may be others than before. */
+  readonly onLook: () => void
   readonly timers?: AcmeTimers | undefined
 }
 
@@ -54,21 +53,11 @@ const READ_EACH_MS = 250
 export function createAcme(options: AcmeOptions): Acme {
   const { store, sealer, ports, timers = DEFAULT_TIMERS } = options
   const shared = shareState({ store, sealer, ports })
-  let shown = ''
   let isClosed = false
   /** Ends when the store may be read for those who ask. */
   let turn: Promise<unknown> = Promise.resolve()
   /** The next such read, while it has not begun. */
   let next: Promise<unknown> | null = null
-
-  function tell(): void {
-    const now = certificates()
-      .map(({ cert }) => sha256(cert))
-      .join(' ')
-    if (now === shown) return
-    shown = now
-    options.onChange()
-  }
 
   function certificates(): readonly ServerCertificate[] {
     const names = options.config()?.names ?? []
@@ -80,7 +69,7 @@ export function createAcme(options: AcmeOptions): Acme {
     const config = options.config()
     if (config === null || isClosed) return Number.POSITIVE_INFINITY
     const known = await shared.read(config)
-    tell()
+    options.onLook()
     const waitMs = waitOf(config, known)
     if (waitMs > 0 || !(await shared.lease(config, ports.now() + LEASE_MS))) return waitMs
     try {
@@ -109,7 +98,7 @@ export function createAcme(options: AcmeOptions): Acme {
       if (dueAtMs(current, name, ports.now()) > ports.now()) continue
       await shared.lease(config, ports.now() + LEASE_MS + (config.dns?.waitMs ?? 0))
       await shared.write(config, await orderCertificate(config, current, name, { ports, timers, proof }))
-      tell()
+      options.onLook()
     }
   }
 

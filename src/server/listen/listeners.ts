@@ -18,7 +18,7 @@ export interface Listeners {
   /** Those where proxies in front ask for verdicts. */
   readonly verifyAddresses: readonly string[]
   readonly pendingRequests: number
-  /** Serves HTTPS with these certificates from now on, without failing a request. */
+  /** Serves HTTPS with these certificates from now on, without failing a request. Where it cannot, the next call tries again. */
   useCertificates(certificates: readonly ServerCertificate[]): void
   /** Other processes have these listeners, and take what comes from now on: nothing is opened there any more. */
   leave(): void
@@ -105,8 +105,8 @@ export function openListeners(options: ListenersOptions): Listeners {
     },
     useCertificates(certificates) {
       if (isLeaving || isSame(certificates, inForce)) return
-      inForce = certificates
-      for (const front of secure) front.take(certificates)
+      const areTaken = secure.map(front => front.take(certificates))
+      if (!areTaken.includes(false)) inForce = certificates
     },
     leave() {
       isLeaving = true

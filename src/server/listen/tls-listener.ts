@@ -12,8 +12,8 @@ export interface TlsListener {
   readonly address: ListenAddress
   /** The listener, and those before it that still have connections. */
   readonly servers: Iterable<Bun.Server<unknown>>
-  /** Serves with these from now on; with none at all nothing is listened on until there are. */
-  take(certificates: readonly ServerCertificate[]): void
+  /** Serves with these from now on, if it can; with none at all nothing is listened on until there are. */
+  take(certificates: readonly ServerCertificate[]): boolean
   /** Takes nothing over any more. The servers are the caller's to stop. */
   close(): void
 }
@@ -76,16 +76,17 @@ export function openTlsListener(options: TlsListenerOptions): TlsListener {
       return current === null ? parting : [current, ...parting]
     },
     take(certificates) {
-      if (certificates.length === 0) return
+      if (certificates.length === 0) return true
       let next: Bun.Server<unknown>
       try {
         next = open(certificates)
       } catch (error) {
         log.error('The changed certificates cannot be used; the previous ones stay in use', errorFacts(error))
-        return
+        return false
       }
       if (current !== null) part(current)
       current = next
+      return true
     },
     close() {
       for (const timer of timers) clearTimeout(timer)

@@ -72,7 +72,7 @@ export async function openAcmeStand(
       env: name => process.env[name],
       log: { debug: tell, info: tell, warn: tell, error: tell },
     },
-    onChange() {},
+    onLook() {},
     timers: { lookMs: 50, refusedMs: 300, unreachableMs: 100 },
   })
   const front = Bun.serve({
