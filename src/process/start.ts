@@ -44,8 +44,13 @@ export function tellServing(server: RunningServer, configPath: string, log: Log)
   })
 }
 
-/** The file that this process is to serve, checked; a long one without leaving behind what that takes. */
-export async function loadFirst(configPath: string, ports: Ports): Promise<CheckResult> {
+/**
+ * The file that this process is to serve, checked; a long one without leaving behind what that takes. Rejects when that is given up.
+ */
+export async function loadFirst(
+  configPath: string,
+  ports: Ports & { readonly signal?: AbortSignal },
+): Promise<CheckResult> {
   return loadFile(configPath, { ...ports, checkApart: checkInThread })
 }
 

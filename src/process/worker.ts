@@ -70,6 +70,9 @@ export async function runWorker(role: WorkerRole, configPath: string, given: Io)
   const logs = openLogs(io, Date.now, { worker: role.index })
   const ports = realPorts(io, logs.log)
   catchStrays(ports.log)
+  const supervisor = hearSupervisor()
+  const stopping = new AbortController()
+  void supervisor.ending.then(() => stopping.abort())
   const inForce = parseTexts(await Bun.stdin.text())
   const { index, pseudonym } = role
   const worker: WorkerPart = {
@@ -81,7 +84,7 @@ export async function runWorker(role: WorkerRole, configPath: string, given: Io)
   }
   const inherited = openHanded(io.env)
   const start = async (own: typeof ports) => {
-    const loaded = await loadFirst(configPath, own)
+    const loaded = await loadFirst(configPath, { ...own, signal: stopping.signal })
     return startServer({
       configPath,
       ports: own,
@@ -107,29 +110,43 @@ export async function runWorker(role: WorkerRole, configPath: string, given: Io)
       void server.reload()
     }
   } catch (error) {
-    reportStart(error, io)
+    const isEnded = stopping.signal.aborted
+    if (!isEnded) reportStart(error, io)
     process.disconnect?.()
-    return 1
+    return isEnded ? 0 : 1
   }
-  await server.stop((await serveOrders(server)) === 'succeeded')
+  supervisor.serve(server)
+  await server.stop((await supervisor.ending) === 'succeeded')
   process.disconnect?.()
   boundExit(0)
   return 0
 }
 
-/** Does what the supervisor says, until it says stop. A terminal sends signals to all of a group: any of them means the same here. */
-async function serveOrders(server: RunningServer): Promise<Ending> {
-  const { promise: stopped, resolve: end } = Promise.withResolvers<Ending>()
+/** What the supervisor says to a worker. */
+interface Supervisor {
+  /** Settles once it says stop, or is gone. */
+  readonly ending: Promise<Ending>
+  /** Does what it says, and what it has said so far, with this server. */
+  serve(server: RunningServer): void
+}
+
+/** Hears the supervisor from now on. Call it first: nobody would hear that it stops, or ends, while a long file is checked. */
+function hearSupervisor(): Supervisor {
+  const { promise: ending, resolve: end } = Promise.withResolvers<Ending>()
+  const { promise: started, resolve: begin } = Promise.withResolvers<RunningServer>()
   const stop = () => end('stopped')
   process.on('message', async raw => {
     const order = parseOrder(raw)
     switch (order?.kind) {
       case 'stop':
         return stop()
-      case 'beat':
-        return report({ kind: 'beat' })
       case 'leave':
         return end('succeeded')
+    }
+    const server = await started
+    switch (order?.kind) {
+      case 'beat':
+        return report({ kind: 'beat' })
       case 'reload':
         return void server.reload()
       case 'renew':
@@ -141,11 +158,18 @@ async function serveOrders(server: RunningServer): Promise<Ending> {
     }
   })
   process.on('disconnect', stop)
-  process.on('SIGHUP', () => server.renew())
-  process.on('SIGINT', stop)
-  process.on('SIGTERM', stop)
-  report({ kind: 'listening' })
-  return stopped
+  if (!process.connected) stop()
+  return {
+    ending,
+    serve(server) {
+      // A terminal sends signals to all of a group: any of them means the same here.
+      process.on('SIGHUP', () => server.renew())
+      process.on('SIGINT', stop)
+      process.on('SIGTERM', stop)
+      begin(server)
+      report({ kind: 'listening' })
+    },
+  }
 }
 
 async function answerTo(what: Question, { sources, view }: RunningServer): Promise<unknown> {
