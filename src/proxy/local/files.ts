@@ -87,7 +87,7 @@ export function compileFiles(answer: FilesAnswer, isForAll: boolean, compressor:
     if (!path.endsWith('/')) return new Response(null, { status: 301, headers: { location: `${shownPath}/${query}` } })
     const index = [...names, 'index.html'].join('/')
     if (!answer.isListed || (await orNull(find(root, index))) !== null) {
-      return send(asked, root, await findInstead(asked, root, index, `${shownPath}index.html`))
+      return send(asked, root, await findInstead(asked, root, index, `${withSlash(shownPath)}index.html`))
     }
     const headers = new Headers({ 'content-type': 'text/html; charset=utf-8', 'x-content-type-options': 'nosniff' })
     const cacheControl = cacheControlOf(`/${[...names, ''].join('/')}`)
@@ -112,7 +112,13 @@ export function compileFiles(answer: FilesAnswer, isForAll: boolean, compressor:
 
 /** The address of another path below the folder, as far as addresses are only longer than these. */
 function besideAddress({ path, shownPath }: FileRequest, other: string): string {
-  return shownPath.endsWith(path) ? shownPath.slice(0, -path.length) + other : other
+  const shown = path.endsWith('/') ? withSlash(shownPath) : shownPath
+  return shown.endsWith(path) ? shown.slice(0, -path.length) + other : other
+}
+
+/** A folder's own address: a prefix that is taken off may be all that was asked for. */
+function withSlash(address: string): string {
+  return address.endsWith('/') ? address : `${address}/`
 }
 
 function notTaken(): Response {

@@ -65,6 +65,13 @@ ${closedOnes
   )
   .join('\n')}
 [[routes]]
+host = "prefix.example"
+path = "/top"
+strip_prefix = "/top"
+allow = "public"
+deny = [{ paths = ["/top/index.html"] }]
+files = { folder = "${site}", endings = [".html"], try_files = "/index.html" }
+[[routes]]
 host = "front.example"
 path = "=/"
 allow = "public"
@@ -100,10 +107,16 @@ test('what nothing closes is served without its ending, and so is what the whole
   expect(await ask('routes.example', '/moved')).toEqual([200, 'FILE moved'])
 })
 
-test.each(['/in/closed/', '/in/none'])('nor what is closed by its own name by %s', async path => {
+test.each(['/in/closed/', '/in/clos%65d/', '/in/none'])('nor what is closed by its own name by %s', async path => {
   for (const host of ['more-routes.example', 'more-rules.example']) {
     expect((await ask(host, path))[1]).not.toContain('FILE')
   }
+})
+
+test('nor by the prefix that is taken off, alone', async () => {
+  for (const path of ['/top', '/top/', '/top/none'])
+    expect((await ask('prefix.example', path))[1]).not.toContain('FILE')
+  expect(await ask('prefix.example', '/top/about')).toEqual([200, 'FILE about'])
 })
 
 test('nor is what is closed by its own name sent for the file that it lies beside', async () => {
