@@ -36,7 +36,13 @@ function reload(gate: Gate): Promise<string> {
 
 describe('a long file', () => {
   test('keeps no request waiting: those that come while it is checked are answered by the old one before that is over', async () => {
-    await using gate = await startGate(long('old.example'), { checkApart: checkInThread })
+    const { promise: mayEnd, resolve: end } = Promise.withResolvers<void>()
+    const checkApart: CheckApart = async (question, signal) => {
+      const result = await checkInThread(question, signal)
+      await mayEnd
+      return result
+    }
+    await using gate = await startGate(long('old.example'), { checkApart })
     gate.save(long('new.example'))
     let isOver = false
     const outcome = reload(gate).finally(() => {
@@ -46,6 +52,7 @@ describe('a long file', () => {
       expect(await status(gate.port, 'old.example')).toBe(200)
       expect(isOver).toBe(false)
     }
+    end()
     expect(await outcome).toBe('changed')
     expect(await status(gate.port, 'new.example')).toBe(200)
     expect(await status(gate.port, 'old.example')).toBe(404)

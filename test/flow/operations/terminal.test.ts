@@ -22,7 +22,11 @@ async function serve(server = '', env?: Readonly<Record<string, string>>, more =
   const folder = temporaryFolder()
   const port = await freePort()
   const path = join(folder.path, 'routes.toml')
-  const save = (text: string) => writeFileSync(path, text)
+  const save = (text: string) => {
+    // At once: who reads it between its end and its new beginning would tell of an empty file.
+    writeFileSync(`${path}.new`, text)
+    renameSync(`${path}.new`, path)
+  }
   const good = fileFor(port, 'a.localhost', server) + more
   save(good)
   const gate = startAtTerminal(folder.path, ['serve'], env)
