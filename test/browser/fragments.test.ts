@@ -1,5 +1,5 @@
 import { expect, setDefaultTimeout } from 'bun:test'
-import type { Page } from 'playwright-core'
+import type { Page, Request } from 'playwright-core'
 import { startApp } from '../kit/applications/app.ts'
 import { barriersSoFar } from '../kit/browser/accessible.ts'
 import { openChromium, type WatchedContext, watchedContext } from '../kit/browser/chromium.ts'
@@ -35,16 +35,23 @@ const at = (name: string) => stand.app.replace('app.', `${name}.`)
 /** Something that an application's address may hold, and nobody else may see. */
 const PLACE = '#/folders/inbox?id=7&token=only-here/%23é'
 
-/** Opens a profile that remembers every address and body that leaves it. */
-async function observed(): Promise<WatchedContext & { readonly sent: string[] }> {
+/** Opens a profile that remembers every address and body that leaves it, and tells them once browsers say all of a request. */
+async function observed(): Promise<WatchedContext & { readonly sent: () => Promise<readonly string[]> }> {
   const person = await watchedContext(browser)
-  const sent: string[] = []
-  person.context.on('request', async request => {
-    const { referer = '' } = await request.allHeaders()
-    // Chromium tells of an address with its fragment, which it does not send.
-    sent.push(`${request.url().split('#', 1)[0]} ${request.postData() ?? ''} ${referer}`)
+  const lines: Promise<string>[] = []
+  person.context.on('request', request => {
+    const line = lineOf(request)
+    // Of one that is on its way still when its browser is closed nothing can be said.
+    line.catch(() => undefined)
+    lines.push(line)
   })
-  return { ...person, sent }
+  return { ...person, sent: () => Promise.all(lines) }
+}
+
+async function lineOf(request: Request): Promise<string> {
+  const { referer = '' } = await request.allHeaders()
+  // Chromium tells of an address with its fragment, which it does not send.
+  return `${request.url().split('#', 1)[0]} ${request.postData() ?? ''} ${referer}`
 }
 
 const hashOf = (page: Page): Promise<unknown> => page.evaluate('location.hash')
@@ -57,7 +64,7 @@ test('what stands behind # is there again after the provider’s form, and left 
     await page.waitForURL(address => address.href.startsWith(`${at('hash')}/mail?x=1#`))
     expect(await hashOf(page)).toBe(new URL(`http://x/${PLACE}`).hash)
     expect(await page.evaluate('Object.keys(sessionStorage)')).toEqual([])
-    expect(person.sent.filter(line => /only-here|inbox/.test(line))).toEqual([])
+    expect((await person.sent()).filter(line => /only-here|inbox/.test(line))).toEqual([])
     expect(person.complaints).toEqual([])
   } finally {
     await person.context.close()
@@ -84,7 +91,7 @@ test('people who sign in on the application’s own host, and choose where, come
     await stand.become(page, 'Ada')
     await page.waitForURL(address => address.pathname === '/hash/' && address.hash !== '')
     expect(await hashOf(page)).toBe(new URL(`http://x/${PLACE}`).hash)
-    expect(person.sent.filter(line => line.includes('only-here'))).toEqual([])
+    expect((await person.sent()).filter(line => line.includes('only-here'))).toEqual([])
   } finally {
     await person.context.close()
   }
