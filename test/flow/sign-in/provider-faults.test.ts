@@ -124,13 +124,14 @@ describe('a provider that fails later', () => {
     expect(provider.asked.jwks - before).toBe(1)
   })
 
-  test('hundreds of invented keys cost it one question in a minute', async () => {
+  test('hundreds of invented keys cost it one question in ten seconds', async () => {
     expect((await browser().open('http://app.example/')).text).toBe('in')
     const before = provider.asked.jwks
     const tokens = await Promise.all(
       Array.from({ length: 250 }, (_, index) => provider.logoutToken({ header: { kid: `made-up-${index}` } })),
     )
     const statuses: number[] = []
+    const beganMs = performance.now()
     for (const token of tokens) {
       const body = `logout_token=${token}`
       const fields = ['Content-Type: application/x-www-form-urlencoded', `Content-Length: ${body.length}`]
@@ -140,7 +141,8 @@ describe('a provider that fails later', () => {
     // What ends nobody's session is refused without a look after the first 300 of one network.
     expect([...new Set(statuses.slice(0, 300))]).toEqual([400])
     expect(statuses.filter(status => status !== 400 && status !== 429)).toEqual([])
-    expect(provider.asked.jwks - before).toBeLessThanOrEqual(1)
+    const turns = 1 + Math.floor((performance.now() - beganMs) / 10_000)
+    expect(provider.asked.jwks - before).toBeLessThanOrEqual(turns)
   }, 300_000)
 
   test.each([
