@@ -96,7 +96,7 @@ describe('asking again whether one may', () => {
     await denied(stand.browser)
     expect((await askAgain(stand.browser, 'https://evil.example')).response.status).toBe(403)
     const statuses = new Set<number>()
-    for (let tries = 0; tries < 600 && !statuses.has(429); tries++) {
+    for (let tries = 0; tries < 3_000 && !statuses.has(429); tries++) {
       statuses.add(
         (
           await stand.browser.visit(`${APP}/.sallyport/again`, {
