@@ -103,9 +103,10 @@ function createReserve(deadlines: Deadlines, now: () => number): { take(bytes: n
  */
 export function isHere(response: Response, length: number, address: number): boolean {
   const held = estimateShallowMemoryUsageOf(response) - emptyWeight()
-  const extra = length < 64 ? response.statusText.length : 0
+  if (held < length) return false
+  const rest = held - reasonWeight(response)
   // The address may have been shortened on the way (":80").
-  return held - address - extra >= length || (held >= length && held - response.url.length - extra >= length)
+  return rest - address >= length || rest - response.url.length >= length
 }
 
 /**
@@ -115,11 +116,16 @@ export function isHere(response: Response, length: number, address: number): boo
  */
 export function bytesHere(response: Response, length: number | null, address: number): number | null {
   if (length !== null) return isHere(response, length, address) ? length : null
-  const held = estimateShallowMemoryUsageOf(response) - emptyWeight() - response.statusText.length
+  const held = estimateShallowMemoryUsageOf(response) - emptyWeight() - reasonWeight(response)
   // Most are not: then the address need not be asked for, which Bun may have changed.
   if (held <= address - 4) return null
   const bytes = held - response.url.length
   return bytes > 0 ? bytes : null
+}
+
+/** Bun 1.4.5 keeps a reason phrase that is not ASCII in two bytes a character. */
+function reasonWeight({ statusText }: Response): number {
+  return /[^\0-\x7f]/.test(statusText) ? 2 * statusText.length : statusText.length
 }
 
 let weight: number | null = null

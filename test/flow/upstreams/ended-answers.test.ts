@@ -3,7 +3,8 @@ import { expect, test } from 'bun:test'
 import { startApp } from '../../kit/applications/app.ts'
 import { eventually, PORTAL, startGate } from '../../kit/gate.ts'
 import { metricsOf } from '../../kit/requests.ts'
-import { openWire } from '../../kit/wire/wire.ts'
+import { routeTo } from '../../kit/toml.ts'
+import { hasHead, openWire, startRawUpstream } from '../../kit/wire/wire.ts'
 
 test.each([
   ['', 'none'],
@@ -31,3 +32,22 @@ test.each([
   },
   300_000,
 )
+
+test.each([
+  ['of unknown length, with a reason phrase that is not ASCII', 'Accès refusé', 'Transfer-Encoding: chunked'],
+  ['with a reason phrase as long as its body', 'r'.repeat(200), 'Content-Length: 150'],
+])('one %s is ended by a save, too', async (_, reason, framing) => {
+  await using app = await startRawUpstream(async connection => {
+    await connection.receive({ until: hasHead })
+    const body = framing.startsWith('Content') ? 'begun' : '5\r\nbegun\r\n'
+    await connection.send(`HTTP/1.1 200 ${reason}\r\nContent-Type: text/plain\r\n${framing}\r\n\r\n${body}`)
+  })
+  const toml = (allow: string) => `${PORTAL}\n${routeTo(app, 'app.example', `portal = "home"\nallow = ${allow}`)}`
+  await using gate = await startGate(toml('"public"'))
+  const wire = await openWire(gate.port)
+  await wire.send('GET / HTTP/1.1\r\nHost: app.example\r\n\r\n')
+  await eventually(() => app.connections.some(({ received }) => hasHead(received)), 'it was asked')
+  await eventually(async () => !/^sallyport_requests_in_flight 0$/m.test(await metricsOf(gate)), 'it is under way')
+  gate.save(toml('["admin"]'))
+  await eventually(() => wire.isClosed && app.connections.every(({ isClosed }) => isClosed), 'both sides are let go')
+})
