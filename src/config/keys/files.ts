@@ -103,7 +103,7 @@ export const FILES = {
     boolean,
     false,
     true,
-    'Whether a folder without an `index.html` is answered with a list of what is in it, but for names that begin with a dot and links that lead outside.',
+    'Whether a folder without an `index.html` is answered with a list of what is in it, but for names that begin with a dot, links that lead outside and what is closed to who asks.',
     { field: 'isListed' },
   ),
   any_method: defaulted(

@@ -2,6 +2,7 @@
 
 import { readdir, realpath, stat } from 'node:fs/promises'
 import { GateError } from '../../base/errors.ts'
+import { nextTurn } from '../../base/event-loop.ts'
 import { compileStars } from '../../base/wildcard.ts'
 import type { CacheRule, FilesAnswer } from '../../config/keys/files.ts'
 import { prefersPage } from '../../route/page-load.ts'
@@ -92,7 +93,7 @@ export function compileFiles(answer: FilesAnswer, isForAll: boolean, compressor:
     const headers = new Headers({ 'content-type': 'text/html; charset=utf-8', 'x-content-type-options': 'nosniff' })
     const cacheControl = cacheControlOf(`/${[...names, ''].join('/')}`)
     if (cacheControl !== null) headers.set('cache-control', cacheControl)
-    return new Response(request.method === 'HEAD' ? null : await listOf(root, named.name), { headers })
+    return new Response(request.method === 'HEAD' ? null : await listOf(asked, root, named.name), { headers })
   }
 
   return async asked => {
@@ -125,8 +126,11 @@ function notTaken(): Response {
   return new Response(null, { status: 405, headers: { allow: 'GET, HEAD' } })
 }
 
-/** A page of links to what may be shown of a folder. */
-async function listOf(root: string, folder: string): Promise<string> {
+/** How many names of a folder are judged in one turn of the event loop. */
+const NAMES_AT_ONCE = 256
+
+/** A page of links to what may be shown of a folder to this client. */
+async function listOf({ shownPath, isClosed }: FileRequest, root: string, folder: string): Promise<string> {
   const entries = await readdir(`${root}/${folder}`, { withFileTypes: true })
   const shown = await Promise.all(
     entries.map(async entry => {
@@ -139,13 +143,13 @@ async function listOf(root: string, folder: string): Promise<string> {
       return found === null ? [] : [found.stats.isDirectory() ? `${name}/` : name]
     }),
   )
-  const links = shown
-    .flat()
-    .sort()
-    .map(name => {
-      const address = name.split('/').map(encodeURIComponent).join('/')
-      return `<a href="./${Bun.escapeHTML(address)}">${Bun.escapeHTML(name)}</a>\n`
-    })
+  const links: string[] = []
+  for (const [index, name] of shown.flat().sort().entries()) {
+    if (index % NAMES_AT_ONCE === NAMES_AT_ONCE - 1) await nextTurn()
+    const address = name.split('/').map(encodeURIComponent).join('/')
+    if (!isClosed(shownPath + address))
+      links.push(`<a href="./${Bun.escapeHTML(address)}">${Bun.escapeHTML(name)}</a>\n`)
+  }
   return `<!doctype html>\n<meta name="viewport" content="width=device-width">\n<pre>\n${links.join('')}</pre>\n`
 }
 

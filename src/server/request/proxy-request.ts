@@ -273,7 +273,8 @@ export async function findFile(context: Decided): Promise<Response | null> {
  */
 function isClosedAt(address: string, context: RequestContext, target: Target, route: GateRoute): boolean {
   const { snapshot, session, found, sent } = context
-  const named = parseTarget(target.method, address + target.query, target.authority)
+  const named = targetAt(address, target)
+  if (named === null) return true
   const factsOf = (there: typeof session) => ({ ...requestFacts(context, there), target: named })
   if (isShutOut(route.policy, session?.identity ?? null, factsOf(session))) return true
   const match = snapshot.table.match(named)
@@ -283,6 +284,16 @@ function isClosedAt(address: string, context: RequestContext, target: Target, ro
     const there = presentAt(other, found)
     return !isOpenTo(other, there?.identity ?? null, factsOf(there), () => tellsOfWebSocket(sent))
   })
+}
+
+/** Null for an address that is refused, whoever asks for it. */
+function targetAt(address: string, { method, query, authority }: Target): Target | null {
+  try {
+    return parseTarget(method, address + query, authority)
+  } catch (error) {
+    if (error instanceof GateError) return null
+    throw error
+  }
 }
 
 /** Whether a route would have a path, too, where no other had it. */

@@ -15,10 +15,14 @@ for (const folder of ['open', 'closed']) {
   for (const name of ['index.html', 'data.json', 'data.json.br'])
     writeFileSync(join(site, folder, name), `FILE ${name}`)
 }
+mkdirSync(join(site, 'listed'))
+for (const folder of ['in', 'out']) mkdirSync(join(site, 'listed', folder))
+for (const name of ['a b.txt', 'back\\slash', 'secret.txt', ...Array.from({ length: 600 }, (_, index) => `n${index}`)])
+  writeFileSync(join(site, 'listed', name), `FILE ${name}`)
 const upstream = keep(await startRawUpstream([httpResponse(200, 'FROM THE APPLICATION')]))
 const files = `files = { folder = "${site}", endings = [".html"] }`
 const more = `files = { folder = "${site}", compress = true, listing = true, try_files = "/closed/index.html" }`
-const closedOnes = ['/in/closed/index.html', '/in/closed/data.json.br']
+const closedOnes = ['/in/closed/index.html', '/in/closed/data.json.br', '/in/listed/secret.txt']
 const ahead = `upstream = "http://127.0.0.1:${upstream.port}"\n${files}`
 const gate = keep(
   await startGate(
@@ -55,14 +59,12 @@ host = "more-${host}.example"
 path = "/in"
 strip_prefix = "/in"
 allow = "public"
-${host === 'rules' ? `deny = [{ paths = ${JSON.stringify(closedOnes)} }]` : ''}
+${host === 'rules' ? `deny = [{ paths = ${JSON.stringify([...closedOnes, '/in/listed/in/*'])} }]` : ''}
 ${more}`,
   )
   .join('\n')}
-${closedOnes
-  .map(
-    path => `[[routes]]\nhost = "more-routes.example"\npath = "=${path}"\nportal = "home"\nallow = ["user"]\n${more}`,
-  )
+${[...closedOnes.map(path => `=${path}`), '/in/listed/in']
+  .map(path => `[[routes]]\nhost = "more-routes.example"\npath = "${path}"\nportal = "home"\nallow = ["user"]\n${more}`)
   .join('\n')}
 [[routes]]
 host = "prefix.example"
@@ -130,4 +132,13 @@ test('nor is what is closed by its own name sent for the file that it lies besid
 test('a route for all the rest does not close the front page, which is an exception of it', async () => {
   expect(await ask('front.example', '/')).toEqual([200, 'FILE index'])
   expect((await ask('front.example', '/index.html'))[0]).toBe(401)
+})
+
+test.each(['/in/listed/', '/in/list%65d/'])('nor is its name in the list that is %s', async path => {
+  for (const host of ['more-routes.example', 'more-rules.example']) {
+    const [status, body] = await ask(host, path)
+    const names = [...body.matchAll(/<a href="[^"]*">([^<]*)</g)].map(([, name]) => name)
+    expect([status, names.slice(0, 3), names.length]).toEqual([200, ['a b.txt', 'n0', 'n1'], 602])
+    expect(names.at(-1)).toBe('out/')
+  }
 })
