@@ -106,7 +106,7 @@ const TROUBLES: readonly Trouble[] = [
     hint: 'let the user of this process write to the socket',
   },
   {
-    pattern: /no reply within|ConnectionTimeout|Connection timeout/,
+    pattern: /no (?:reply|connection) within/,
     why: 'it does not answer in time',
     hint: 'is it overloaded, or does a firewall drop packets, or does it speak no TLS where store says rediss://?',
   },

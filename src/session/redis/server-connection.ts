@@ -64,7 +64,8 @@ export async function openLine(node: RedisNode, { login, database, tls, limitMs 
     commandOptions: { timeout: 0 },
     socket: {
       ...('path' in node ? node : { ...node, ...(tls === null ? {} : tlsOptions(node.host, tls)) }),
-      connectTimeout: limitMs,
+      // The limit is ours here, too: a process that was held up would find this one over before it sees that it is connected.
+      connectTimeout: ABANDONED_TIMES * limitMs,
       reconnectStrategy: false,
     },
   })
@@ -93,9 +94,12 @@ export async function openLine(node: RedisNode, { login, database, tls, limitMs 
     return line
   } catch (error) {
     line.close()
-    throw error
+    throw error instanceof NoReply ? new Error(`no connection within ${limitMs} ms`) : error
   }
 }
+
+/** After so many times the limit, a socket goes that was never connected, and that nobody waits for. */
+const ABANDONED_TIMES = 5
 
 function tlsOptions(host: string, { ca, own }: RedisTls) {
   return {

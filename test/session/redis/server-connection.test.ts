@@ -345,3 +345,24 @@ test('a connection for writes that is lost alone has another one after it', asyn
   expect(await pairs.sendBy(pair, 'PING', [])).toBe('PONG')
   closePair(pair)
 })
+
+test('no connection that has come while this process was held up itself is late', async () => {
+  await using server = await startValkey()
+  const options = { login: { user: '', password: '' }, database: 0, tls: null, limitMs: 200 }
+  // Loaded before: it is a connection that has its turns so late. A name takes a turn of its own to look up.
+  await import('@redis/client')
+  const open = () => openLine({ host: 'localhost', port: server.port }, options)
+  const opening = [open()]
+  let isOver = false
+  const hold = () => {
+    Bun.sleepSync(250)
+    if (opening.length < 10) opening.push(open())
+    if (!isOver) setImmediate(hold)
+  }
+  setImmediate(hold)
+  while (opening.length < 10) await opening.at(-1)
+  const lines = await Promise.all(opening).finally(() => {
+    isOver = true
+  })
+  for (const line of lines) line.close()
+})
