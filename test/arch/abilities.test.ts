@@ -22,7 +22,7 @@ const ASKED_ELSEWHERE: Readonly<Record<string, string>> = {
   'flow/operations/container.test.ts': 'of tests that need mounts of their own',
   'flow/operations/count.test.ts': 'tries the questions',
   'kit/programs/machine.ts': 'asks by itself, and its one test says why it is skipped',
-  'kit/programs/memory-group.ts': 'of tests that need /proc',
+  'kit/programs/memory-group.ts': 'makes no group where there is no /proc',
   'attack/answers/own-answers.test.ts': 'sends it as the path of a request',
   'arch/abilities.test.ts': 'is this file',
 }

@@ -12,6 +12,7 @@ export interface MemoryGroup extends AsyncDisposable {
 
 /** Null where this machine lets nobody make one. */
 export function makeMemoryGroup(bytes: number): MemoryGroup | null {
+  if (!existsSync(OWN_GROUP)) return null
   return (
     groupAt(join('/sys/fs/cgroup', ownGroup()), VERSION_2, bytes) ?? groupAt('/sys/fs/cgroup/memory', VERSION_1, bytes)
   )
@@ -32,9 +33,11 @@ const VERSION_1: Names = {
 }
 const VERSION_2: Names = { limit: 'memory.max', swap: 'memory.swap.max', events: 'memory.events' }
 
+const OWN_GROUP = '/proc/self/cgroup'
+
 /** Where this process is in the one hierarchy of version 2. */
 function ownGroup(): string {
-  return /^0::(.*)$/m.exec(readFileSync('/proc/self/cgroup', 'utf8'))?.[1] ?? ''
+  return /^0::(.*)$/m.exec(readFileSync(OWN_GROUP, 'utf8'))?.[1] ?? ''
 }
 
 function groupAt(parent: string, names: Names, bytes: number): MemoryGroup | null {
