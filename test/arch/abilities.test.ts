@@ -7,6 +7,7 @@ const TESTS = join(import.meta.dir, '..')
 /** What not every machine has, by how a test reads or starts it, and what it then has to ask for by `needs`. */
 const NEEDED: readonly (readonly [use: RegExp, need: string])[] = [
   [/`\/proc\/\$\{|['"`]\/proc\/self\//, '/proc'],
+  [/\b(?:descriptorsOf|listeningDescriptors)\b/, '/proc'],
   [/'unshare'/, 'mounts of its own'],
   [/'127\.0\.0\.[2-9]'/, '127.0.0.2'],
   [/'setpriv'/, 'setpriv'],

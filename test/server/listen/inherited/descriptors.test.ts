@@ -1,4 +1,4 @@
-import { expect, test } from 'bun:test'
+import { expect } from 'bun:test'
 import { join } from 'node:path'
 import { descriptorsOf } from '../../../../src/base/connections.ts'
 import { listeningDescriptors } from '../../../../src/server/listen/inherited/descriptors.ts'
@@ -19,23 +19,26 @@ async function startListener(): Promise<number> {
   return child.pid
 }
 
-test('of processes of which one shows nothing, no socket is left open: connections would wait there for nobody', async () => {
-  const [one, other] = [await startListener(), await startListener()]
-  const shared = () => {
-    const ours = new Set(descriptorsOf('socket:').values())
-    return [one, other].flatMap(pid => [...descriptorsOf('socket:', pid).values()]).filter(socket => ours.has(socket))
-  }
-  const taken = listeningDescriptors([one, other])
-  expect(shared()).toHaveLength(2)
-  taken.closeCopies()
-  const gone = (kind: string, pid?: number | 'self') => {
-    // As the system answers of one that has ended and was not waited for yet.
-    if (pid === other) throw new Error('EACCES')
-    return descriptorsOf(kind, pid)
-  }
-  expect(() => listeningDescriptors([one, other], gone)).toThrow('EACCES')
-  expect(shared()).toEqual([])
-})
+needs('/proc').test(
+  'of processes of which one shows nothing, no socket is left open: connections would wait there for nobody',
+  async () => {
+    const [one, other] = [await startListener(), await startListener()]
+    const shared = () => {
+      const ours = new Set(descriptorsOf('socket:').values())
+      return [one, other].flatMap(pid => [...descriptorsOf('socket:', pid).values()]).filter(socket => ours.has(socket))
+    }
+    const taken = listeningDescriptors([one, other])
+    expect(shared()).toHaveLength(2)
+    taken.closeCopies()
+    const gone = (kind: string, pid?: number | 'self') => {
+      // As the system answers of one that has ended and was not waited for yet.
+      if (pid === other) throw new Error('EACCES')
+      return descriptorsOf(kind, pid)
+    }
+    expect(() => listeningDescriptors([one, other], gone)).toThrow('EACCES')
+    expect(shared()).toEqual([])
+  },
+)
 
 needs('root', 'setpriv').test(
   'a socket that the system does not hand out is no socket that is not there: it is told, and nothing takes over',
