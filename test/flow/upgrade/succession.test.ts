@@ -1,4 +1,4 @@
-import { expect, test } from 'bun:test'
+import { expect } from 'bun:test'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { BrowserLite } from '../../kit/browser/browser-lite.ts'
@@ -48,7 +48,7 @@ async function readiness(answer: Response): Promise<string> {
   return answer.ok || /does not answer|in time/.test(said) ? 'here' : said
 }
 
-needs('openssl').test.each([
+needs('openssl', '/proc').test.each([
   ['one process', 1],
   ['two workers', 2],
 ])(
@@ -134,86 +134,102 @@ ${PUBLIC}`
   300_000,
 )
 
-test('what is under way when another process takes over goes on: an answer, an upload, a WebSocket, a session', async () => {
-  using folder = temporaryFolder()
-  const port = await freePort()
-  await using child = await startChild({ command: [await compiledBinary()], folder: folder.path, port, toml: PUBLIC })
-  const socket = new WebSocket(`ws://127.0.0.1:${port}/socket`, { headers: { host: 'app.example' } } as never)
-  const heard: string[] = []
-  let closed: number | null = null
-  socket.onmessage = ({ data }) => heard.push(data)
-  socket.onclose = ({ code }) => {
-    closed = code
-  }
-  await eventually(() => socket.readyState === WebSocket.OPEN, 'the socket opens')
-  const slow = fetch(`http://127.0.0.1:${port}/slow`, { headers: { host: 'app.example' } })
-  const upload = await openWire(port)
-  await upload.send('POST /upload HTTP/1.1\r\nHost: app.example\r\nContent-Length: 10\r\n\r\n12345')
-  await Bun.sleep(100)
-  await using successor = await handOver(child)
-  socket.send('after')
-  await eventually(() => heard.includes('echo after'), 'the socket goes on')
-  await upload.send('67890')
-  expect(`${(await upload.receive()).body}`).toBe('10')
-  expect(await (await slow).text()).toBe('here')
-  expect([closed, isAlive(child.process.pid)]).toEqual([null, true])
-  // Until its client has gone, or `drain` is over.
-  socket.close()
-  expect(await child.process.exited).toBe(0)
-  expect(isAlive(successor.pid)).toBe(true)
-}, 300_000)
+needs('/proc').test(
+  'what is under way when another process takes over goes on: an answer, an upload, a WebSocket, a session',
+  async () => {
+    using folder = temporaryFolder()
+    const port = await freePort()
+    await using child = await startChild({ command: [await compiledBinary()], folder: folder.path, port, toml: PUBLIC })
+    const socket = new WebSocket(`ws://127.0.0.1:${port}/socket`, { headers: { host: 'app.example' } } as never)
+    const heard: string[] = []
+    let closed: number | null = null
+    socket.onmessage = ({ data }) => heard.push(data)
+    socket.onclose = ({ code }) => {
+      closed = code
+    }
+    await eventually(() => socket.readyState === WebSocket.OPEN, 'the socket opens')
+    const slow = fetch(`http://127.0.0.1:${port}/slow`, { headers: { host: 'app.example' } })
+    const upload = await openWire(port)
+    await upload.send('POST /upload HTTP/1.1\r\nHost: app.example\r\nContent-Length: 10\r\n\r\n12345')
+    await Bun.sleep(100)
+    await using successor = await handOver(child)
+    socket.send('after')
+    await eventually(() => heard.includes('echo after'), 'the socket goes on')
+    await upload.send('67890')
+    expect(`${(await upload.receive()).body}`).toBe('10')
+    expect(await (await slow).text()).toBe('here')
+    expect([closed, isAlive(child.process.pid)]).toEqual([null, true])
+    // Until its client has gone, or `drain` is over.
+    socket.close()
+    expect(await child.process.exited).toBe(0)
+    expect(isAlive(successor.pid)).toBe(true)
+  },
+  300_000,
+)
 
-test('a process that took over and is stopped outlives the one before it, whose request ends whole', async () => {
-  using folder = temporaryFolder()
-  const port = await freePort()
-  await using child = await startChild({ command: [await compiledBinary()], folder: folder.path, port, toml: PUBLIC })
-  const arrived = Promise.withResolvers<void>()
-  onSlow = arrived.resolve
-  const slow = fetch(`http://127.0.0.1:${port}/slow`, { headers: { host: 'app.example' } })
-  await arrived.promise
-  await using successor = await handOver(child)
-  process.kill(successor.pid, 'SIGTERM')
-  await eventually(() => !isAlive(successor.pid), 'the successor ends')
-  expect(isAlive(child.process.pid)).toBe(false)
-  expect(await (await slow).text()).toBe('here')
-}, 300_000)
+needs('/proc').test(
+  'a process that took over and is stopped outlives the one before it, whose request ends whole',
+  async () => {
+    using folder = temporaryFolder()
+    const port = await freePort()
+    await using child = await startChild({ command: [await compiledBinary()], folder: folder.path, port, toml: PUBLIC })
+    const arrived = Promise.withResolvers<void>()
+    onSlow = arrived.resolve
+    const slow = fetch(`http://127.0.0.1:${port}/slow`, { headers: { host: 'app.example' } })
+    await arrived.promise
+    await using successor = await handOver(child)
+    process.kill(successor.pid, 'SIGTERM')
+    await eventually(() => !isAlive(successor.pid), 'the successor ends')
+    expect(isAlive(child.process.pid)).toBe(false)
+    expect(await (await slow).text()).toBe('here')
+  },
+  300_000,
+)
 
-test('a WebSocket that does not end is dropped when drain is over', async () => {
-  using folder = temporaryFolder()
-  const port = await freePort()
-  await using child = await startChild({
-    command: [await compiledBinary()],
-    folder: folder.path,
-    port,
-    toml: `drain = "2s"\n${PUBLIC}`,
-  })
-  const socket = new WebSocket(`ws://127.0.0.1:${port}/socket`, { headers: { host: 'app.example' } } as never)
-  const closed = new Promise<number>(resolve => {
-    socket.onclose = ({ code }) => resolve(code)
-  })
-  await eventually(() => socket.readyState === WebSocket.OPEN, 'the socket opens')
-  await using _successor = await handOver(child)
-  // No Close frame came: some pages come back only then.
-  expect(await closed).toBe(1006)
-  expect(await child.process.exited).toBe(0)
-}, 300_000)
+needs('/proc').test(
+  'a WebSocket that does not end is dropped when drain is over',
+  async () => {
+    using folder = temporaryFolder()
+    const port = await freePort()
+    await using child = await startChild({
+      command: [await compiledBinary()],
+      folder: folder.path,
+      port,
+      toml: `drain = "2s"\n${PUBLIC}`,
+    })
+    const socket = new WebSocket(`ws://127.0.0.1:${port}/socket`, { headers: { host: 'app.example' } } as never)
+    const closed = new Promise<number>(resolve => {
+      socket.onclose = ({ code }) => resolve(code)
+    })
+    await eventually(() => socket.readyState === WebSocket.OPEN, 'the socket opens')
+    await using _successor = await handOver(child)
+    // No Close frame came: some pages come back only then.
+    expect(await closed).toBe(1006)
+    expect(await child.process.exited).toBe(0)
+  },
+  300_000,
+)
 
-test('where the new process cannot begin, the old one goes on, and says why', async () => {
-  using folder = temporaryFolder()
-  const port = await freePort()
-  await using child = await startChild({ command: [await compiledBinary()], folder: folder.path, port, toml: PUBLIC })
-  const config = join(folder.path, 'routes.toml')
-  const good = readFileSync(config, 'utf8')
-  writeFileSync(config, `${good}\nupstrem = 1\n`)
-  process.kill(child.process.pid, 'SIGUSR2')
-  await eventually(() => child.output().includes('No other process took over'), 'it says so')
-  const ask = async () => onKept(port)()
-  expect(await ask()).toBe('here')
-  writeFileSync(config, good)
-  await using successor = await handOver(child)
-  expect(await child.process.exited).toBe(0)
-  expect([isAlive(successor.pid), await ask()]).toEqual([true, 'here'])
-}, 300_000)
+needs('/proc').test(
+  'where the new process cannot begin, the old one goes on, and says why',
+  async () => {
+    using folder = temporaryFolder()
+    const port = await freePort()
+    await using child = await startChild({ command: [await compiledBinary()], folder: folder.path, port, toml: PUBLIC })
+    const config = join(folder.path, 'routes.toml')
+    const good = readFileSync(config, 'utf8')
+    writeFileSync(config, `${good}\nupstrem = 1\n`)
+    process.kill(child.process.pid, 'SIGUSR2')
+    await eventually(() => child.output().includes('No other process took over'), 'it says so')
+    const ask = async () => onKept(port)()
+    expect(await ask()).toBe('here')
+    writeFileSync(config, good)
+    await using successor = await handOver(child)
+    expect(await child.process.exited).toBe(0)
+    expect([isAlive(successor.pid), await ask()]).toEqual([true, 'here'])
+  },
+  300_000,
+)
 
 needs('mounts of its own', '/proc').test(
   'the first process of a container, with which all others end, is not succeeded',

@@ -9,7 +9,7 @@ import { childToml, freePort } from '../../kit/programs/child.ts'
 import { askOn, type Load, onKept, onNew } from '../../kit/upgrade/load.ts'
 import { type Managed, type ManagerEvent, startManaged } from '../../kit/upgrade/manager.ts'
 
-const { test } = needs('python3')
+const { test } = needs('python3', '/proc')
 
 const ROUTE = '[[routes]]\nhost = "app.example"\nallow = "public"\nrespond = { status = 200, body = "here" }\n'
 
