@@ -182,11 +182,7 @@ test.each([
       }
       expect(told()).toHaveLength(1)
     }
-    for (const gate of gates) {
-      const unreached = gate.told('A node of the session store cannot be reached')
-      // A node that refuses takes connections. On a machine that is busy one may come too late.
-      expect(unreached.filter(line => !line.includes('Connection timeout'))).toEqual([])
-    }
+    for (const gate of gates) expect(gate.told('A node of the session store cannot be reached')).toEqual([])
   },
   300_000,
 )
