@@ -157,7 +157,7 @@ describe('an untrusted client does not say what addresses are made from', () => 
         const raw = rawRequest(`GET ${path}`, 'closed.example', [...as, ...lies])
         const { response, received } = await sendThrough(gate.port, upstream, raw)
         expect(received).toBe('')
-        expect(response.raw.toString('latin1')).not.toMatch(/evil|4444/)
+        expect(response.raw.toString('latin1')).not.toMatch(/evil|\b4444\b/)
         const location = response.field('location')
         if (location !== null) expect(new URL(location, 'http://closed.example').origin).toBe('http://closed.example')
       }
@@ -166,7 +166,7 @@ describe('an untrusted client does not say what addresses are made from', () => 
 
   test('and no upstream hears it', async () => {
     const { received } = await ask('open.example', lies.slice(0, 8))
-    expect(received).not.toMatch(/evil|4444/)
+    expect(received).not.toMatch(/evil|\b4444\b/)
     expect(linesOf(received, 'x-forwarded-proto').map(line => line.toLowerCase())).toEqual(['x-forwarded-proto: http'])
   })
 })

@@ -52,8 +52,13 @@ needs('systemd-nspawn', 'mmdebstrap', 'mounts of its own', '/proc').describe(
     const journal = async () => (await machine.run('journalctl', '--unit', UNIT, '--no-pager')).stdout
 
     async function show() {
-      const { stdout } = await systemctl('show', '--property', 'MainPID,ActiveState,Result', UNIT)
-      const of = (name: string) => new RegExp(`^${name}=(.*)$`, 'm').exec(stdout)?.[1]
+      let told = ''
+      const of = (name: string) => new RegExp(`^${name}=(.*)$`, 'm').exec(told)?.[1]
+      // A reload that has been ordered begins and ends when the service says so.
+      await eventually(async () => {
+        told = (await systemctl('show', '--property', 'MainPID,ActiveState,Result', UNIT)).stdout
+        return of('ActiveState') !== 'reloading'
+      }, 'it has been reloaded')
       return { pid: Number(of('MainPID')), state: of('ActiveState'), result: of('Result') }
     }
 
