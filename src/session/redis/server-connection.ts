@@ -89,11 +89,17 @@ export async function openLine(node: RedisNode, { login, database, tls, limitMs 
     queueMicrotask(() => client.destroy())
     line.onClose?.(error)
   })
+  const connecting = client.connect()
   try {
-    await within(client.connect(), limitMs)
+    await within(connecting, limitMs)
     return line
   } catch (error) {
     line.close()
+    // What connects after that has nobody who would close it.
+    void connecting.then(
+      () => client.destroy(),
+      () => undefined,
+    )
     throw error instanceof NoReply ? new Error(`no connection within ${limitMs} ms`) : error
   }
 }
