@@ -81,15 +81,15 @@ export function startUpkeep(tools: UpkeepTools, timers: SessionTimers): Upkeep {
 
   /** The store tells each change once: all of them are heard, whatever cannot be read, and what that is about is read before its next use. */
   async function hearOthers(): Promise<void> {
-    await directories.tend()
+    const failures: unknown[] = []
+    const failed = (error: unknown) => void failures.push(error)
+    await directories.tend().catch(failed)
     const { removed, updated, ended = [], isIncomplete: isLate, takeBack } = await store.changesSince()
     const isIncomplete = isLate === true || ended.some(isEveryone)
     for (const id of removed) forget(id)
     if (isIncomplete) forgetEverything()
     // Logged once: where the store cannot list its sessions, every session is read again before its next use.
     else for (const match of ended) await endUnstored(match).catch(forgetEverything)
-    const failures: unknown[] = []
-    const failed = (error: unknown) => void failures.push(error)
     for (const id of updated) {
       await hearUpdated(id).catch((error: unknown) => {
         memory.readCookiesAgain(id)

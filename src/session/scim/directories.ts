@@ -140,6 +140,19 @@ export function createDirectories(tools: DirectoryTools): OwnDirectories {
     })
   }
 
+  /** Each of them, whatever becomes of the others; throws what one of them has thrown. */
+  async function learnEach(all: readonly Directory[]): Promise<void> {
+    const failures: unknown[] = []
+    for (const directory of all) {
+      try {
+        await learn(directory)
+      } catch (error) {
+        failures.push(error)
+      }
+    }
+    if (failures.length > 0) throw failures[0]
+  }
+
   /** Everything that is in the store by now is in memory. */
   async function caughtUp(directory: Directory): Promise<void> {
     await tools.hearOthers()
@@ -228,11 +241,9 @@ export function createDirectories(tools: DirectoryTools): OwnDirectories {
     },
     async hearAll() {
       for (const directory of directories) unread.add(directory)
-      for (const directory of directories) await learn(directory)
+      await learnEach(directories)
     },
-    async tend() {
-      for (const directory of [...unread]) await learn(directory)
-    },
+    tend: () => learnEach([...unread]),
     get isBehind() {
       return unread.size > 0
     },

@@ -1,11 +1,13 @@
 import { expect, test } from 'bun:test'
 import { join } from 'node:path'
 import { makeIdentity } from '../../../src/identity/identity.ts'
+import { EVERYONE } from '../../../src/session/ended.ts'
 import type { SessionLimits } from '../../../src/session/lifetimes.ts'
 import { openSessions } from '../../../src/session/open.ts'
 import { providerTrustOf } from '../../../src/session/provider-trust.ts'
 import {
   type Directory,
+  directoryIdOf,
   type Kept,
   type Pushed,
   type PushedUser,
@@ -62,6 +64,7 @@ function open(
   over: (store: SessionStore) => Partial<SessionStore> = () => ({}),
   ask: () => Promise<void> = async () => {},
   watchMs = 20,
+  limits = LIMITS,
 ): Opened {
   const clock = fakeClock()
   const ports = quietPorts(clock)
@@ -69,7 +72,7 @@ function open(
   const sessions = openSessions({
     store: { ...store, ...over(store) },
     sealer: createSealer(new Uint8Array(32).fill(7), ports),
-    limits: LIMITS,
+    limits,
     ports,
     async ask() {
       await ask()
@@ -163,6 +166,41 @@ test('one that comes to a directory that cannot be read yet learns it once it ca
   isThere = true
   await eventually(() => one.sessions.directories.isBarred(ADA), 'it is read')
   await Promise.all([one.sessions.close(), other.sessions.close()])
+})
+
+test('a directory that cannot be read keeps nobody from hearing who has signed out elsewhere, and who is barred by another', async () => {
+  using folder = temporaryFolder()
+  const partners: Directory = { ...DIRECTORY, provider: 'partners', issuer: 'https://partners.example' }
+  const limits = { ...LIMITS, directories: [DIRECTORY, partners] }
+  let isAway = false
+  const one = open(
+    folder.path,
+    store => ({
+      listRecords(kind, whose) {
+        if (isAway && whose === directoryIdOf(DIRECTORY)) throw new Error('nothing answers')
+        return store.listRecords(kind, whose)
+      },
+    }),
+    undefined,
+    20,
+    limits,
+  )
+  const other = open(folder.path, undefined, undefined, 20, limits)
+  try {
+    const { token, session } = await start(other)
+    expect(await one.sessions.find(token, HOST)).not.toBeNull()
+    isAway = true
+    // What nobody says the name of may be about anything: every directory has to be read again.
+    await other.store.tellEnded(EVERYONE)
+    await other.sessions.directories.replace(partners, null, userOf(false))
+    const ben = { provider: 'partners', issuer: partners.issuer, subject: 'ada' }
+    await eventually(() => one.sessions.directories.isBarred(ben), 'whom another directory bars is known')
+    expect(await one.sessions.find(token, HOST)).not.toBeNull()
+    await other.sessions.end(session.id)
+    await eventually(async () => (await one.sessions.find(token, HOST)) === null, 'the sign-out is heard of')
+  } finally {
+    await Promise.all([one.sessions.close(), other.sessions.close()])
+  }
 })
 
 test('a list has what anybody has written by then, by a process that has heard of nothing since', async () => {
