@@ -1,6 +1,7 @@
 /** Ends requests under way that a reload, a sign-out or the time no longer allows. */
 
 import { errorFacts } from '../../base/errors.ts'
+import { inTime } from '../../base/maybe-promise.ts'
 import type { Ports } from '../../base/ports.ts'
 import { tickWhileBusy } from '../../base/while-busy.ts'
 import { decidePolicy } from '../../policy/policy.ts'
@@ -56,6 +57,13 @@ export interface RecheckOptions {
 /** How often what is under way is held against rules about time, and its sessions looked at. */
 const EVERY_MS = 15_000
 
+/**
+ * So many sessions are looked at at once, and one that takes longer than this makes room for the next: a provider, or a server of the
+ * store, that does not answer keeps nobody else's from being looked at.
+ */
+const LOOKS_AT_ONCE = 64
+const PATIENCE_MS = 1000
+
 /** How often to look for sessions whose time is over, which needs no question to the store. */
 const EXPIRY_MS = 1000
 
@@ -86,13 +94,24 @@ export function openRecheck(options: RecheckOptions): Recheck {
     }
     for (const id of changed.keys()) if (!open.has(id)) changed.delete(id)
     const failures: unknown[] = []
-    for (const [id, session] of open) {
+    async function lookAt(id: string, session: Session): Promise<void> {
       try {
         if (!(await sessions.check(session))) end(id)
       } catch (error) {
         failures.push(error)
       }
     }
+    const left = open.entries()
+    const looks: Promise<void>[] = []
+    async function lookOn(): Promise<void> {
+      for (const [id, session] of left) {
+        const look = lookAt(id, session)
+        looks.push(look)
+        await inTime(look, PATIENCE_MS, undefined)
+      }
+    }
+    await Promise.all(Array.from({ length: LOOKS_AT_ONCE }, lookOn))
+    await Promise.all(looks)
     // What cannot be read ends nothing, and keeps no other session from being looked at.
     const number = failures.length
     if (number > 0)

@@ -226,3 +226,36 @@ test('sessions that cannot be looked at keep no other one from it, end nothing, 
   expect(warned).toMatchObject([{ number: 2, error: 'Error: link-of-ada cannot be read' }])
   recheck.close()
 })
+
+test('sessions that take long to be looked at keep no other one from being looked at', async () => {
+  const { ports, initial, owned } = compiled(fakeClock())
+  const makers = Array.from({ length: 200 }, (_, index) => `ada-${index}`)
+  const open = new Set([...makers, 'bob'].map(maker => owned(guestOf(maker))))
+  const answers: ((isGood: boolean) => void)[] = []
+  let lookAgain = () => {}
+  const recheck = openRecheck({
+    initial,
+    ports,
+    sessions: {
+      ...NOBODY_TELLS,
+      check: async ({ id }: Session) =>
+        id === 'link-of-bob' ? false : new Promise<boolean>(resolve => answers.push(resolve)),
+      onLookAgain(listener: () => void) {
+        lookAgain = listener
+      },
+    } as unknown as RecheckOptions['sessions'],
+    owners: () => [...open],
+    onBusy: () => undefined,
+    note: () => undefined,
+    endWhere(isOver) {
+      for (const owner of open) if (isOver(owner)) open.delete(owner)
+    },
+  })
+  lookAgain()
+  await eventually(() => open.size === 200, 'the one behind them has ended')
+  expect([...open].every(({ session }) => session.id !== 'link-of-bob')).toBe(true)
+  // What comes late counts all the same.
+  for (const answer of answers) answer(false)
+  await eventually(() => open.size === 0, 'the others have ended')
+  recheck.close()
+}, 60_000)
