@@ -57,7 +57,7 @@ export interface Ends {
 
 /** Ends over a store and what is in memory of it. */
 export function createEnds({ store, memory, uses, ownerBound, revocations, log }: EndTools): Ends {
-  /** What was to end and is still in the store, oldest first. */
+  /** What was to end and is still in the store: what is tried next comes first. */
   const owed = new Set<string>()
   /** Those among them whose tokens another session has. */
   const moved = new Set<string>()
@@ -88,12 +88,19 @@ export function createEnds({ store, memory, uses, ownerBound, revocations, log }
   /** An id is never used twice: to end it once more is always right. */
   async function endNow(sessionIds: readonly string[]): Promise<void> {
     await endBy(sessionIds, async () => {
-      for (const id of sessionIds) await ownerBound.revoke(id)
-      const others = sessionIds.filter(id => !ownerBound.has(id))
-      if (others.length === 0) return
-      const rows = await guarded(() => store.remove(...others))
-      revocations?.revoke(rows.filter(({ id }) => !moved.has(id)))
+      // Sessions are kept elsewhere, perhaps: they end all the same where a token or link cannot.
+      try {
+        for (const id of sessionIds) await ownerBound.revoke(id)
+      } finally {
+        await remove(sessionIds.filter(id => !ownerBound.has(id)))
+      }
     })
+  }
+
+  async function remove(sessionIds: readonly string[]): Promise<void> {
+    if (sessionIds.length === 0) return
+    const rows = await guarded(() => store.remove(...sessionIds))
+    revocations?.revoke(rows.filter(({ id }) => !moved.has(id)))
   }
 
   function keep(sessionIds: readonly string[], ownIds: readonly string[]): void {
@@ -145,8 +152,15 @@ export function createEnds({ store, memory, uses, ownerBound, revocations, log }
     },
     async settle() {
       const ids = [...owed].slice(0, SETTLED_AT_ONCE)
-      if (ids.length === 0) return
-      await endNow(ids)
+      const [first, ...rest] = ids
+      if (first === undefined) return
+      try {
+        await endNow(ids)
+      } catch (error) {
+        // What may be the cause comes last, and these after all others.
+        for (const id of [...rest, first]) if (owed.delete(id)) owed.add(id)
+        throw error
+      }
       for (const id of ids) settled(id)
       log.info('What could not be ended while the session store failed has ended', { number: ids.length })
     },

@@ -90,6 +90,46 @@ test.each(KINDS)('an end of a %s that the store refuses is told to whoever asked
   await sessions.close()
 })
 
+test('what cannot be ended keeps nothing else from it, however much there is', async () => {
+  using folder = temporaryFolder()
+  const ports = quietPorts(fakeClock())
+  const store = openSqliteStore(join(folder.path, 's.db'), ports)
+  const isStuck = (id: string) => id.startsWith('stuck')
+  const sessions = openSessions({
+    store: {
+      ...store,
+      // As of several servers: those that are there remove theirs.
+      async remove(...ids) {
+        const removed = await store.remove(...ids.filter(id => !isStuck(id)))
+        if (ids.some(isStuck)) throw new Error('one of the servers does not answer')
+        return removed
+      },
+      async removeIssued() {
+        throw new Error('the server of tokens does not answer')
+      },
+    },
+    sealer: createSealer(new Uint8Array(32).fill(7), ports),
+    limits: { lifetimeMs: 1e9, idleMs: 1e9, cacheBytes: 50_000, providerTrust: ANY_PROVIDER },
+    ports,
+    timers: { watchMs: 20 },
+  })
+  const start = async () => {
+    const secrets = { idToken: 'i', refreshToken: null }
+    return (await sessions.start({ portal: 'home', host: 'app.example', identity: ADA, secrets })).session.id
+  }
+  const token = await sessions.tokens.create({
+    ...{ portal: 'home', name: 'n', lifetimeMs: 1e6, identity: ADA, limits: NOWHERE, follows: true },
+  })
+  // Beside a token that cannot be revoked, and behind many sessions that cannot be ended.
+  const beside = await start()
+  sessions.owe([token.held.session.id, beside])
+  await eventually(async () => (await store.findById(beside)) === null, 'the one beside it has ended')
+  const behind = await start()
+  sessions.owe([...Array.from({ length: 120 }, (_, index) => `stuck-${index}`), behind])
+  await eventually(async () => (await store.findById(behind)) === null, 'the one behind them has ended')
+  await sessions.close()
+})
+
 test('what belonged to a name that left its file is ended once the store can be read again', async () => {
   using folder = temporaryFolder()
   const ports = quietPorts(fakeClock())
