@@ -1,6 +1,8 @@
 import { expect } from 'bun:test'
 import { writeFileSync } from 'node:fs'
+import { type AddressInfo, connect, createServer, type Server } from 'node:net'
 import { join } from 'node:path'
+import { createServer as createTlsServer } from 'node:tls'
 import type { Facts } from '../../../src/base/errors.ts'
 import { EVERYONE } from '../../../src/session/ended.ts'
 import { closePair, createLinePairs } from '../../../src/session/redis/line-pair.ts'
@@ -366,3 +368,48 @@ test('no connection that has come while this process was held up itself is late'
   })
   for (const line of lines) line.close()
 })
+
+test.each([
+  ['without a login', ''],
+  ['with a login', 'hunter2'],
+])('a connection %s that comes after it was given up is closed', async (_what, password) => {
+  const authority = makeAuthority()
+  const shown = authority.issue('DNS:localhost')
+  using server = listening(
+    createTlsServer(shown, socket => {
+      socket.on('error', () => undefined)
+      socket.on('data', () => socket.write('+OK\r\n'))
+    }),
+  )
+  const late = Promise.withResolvers<void>()
+  let isGone = false
+  // What comes late is the handshake: where a server's queue is full, the system tries again after seconds.
+  using front = listening(
+    createServer(client => {
+      client.on('error', () => undefined)
+      client.on('close', () => {
+        isGone = true
+      })
+      void late.promise.then(async () => {
+        const behind = connect(await server.port, '127.0.0.1')
+        behind.on('error', () => undefined)
+        client.on('close', () => behind.destroy())
+        client.pipe(behind).pipe(client)
+      })
+    }),
+  )
+  const tls = { ca: file('late-ca.pem', authority.cert), own: null }
+  const options = { login: { user: '', password }, database: 0, tls, limitMs: 1000 }
+  const opening = openLine({ host: 'localhost', port: await front.port }, options)
+  await expect(opening).rejects.toThrow('no connection within 1000 ms')
+  expect(isGone).toBe(false)
+  late.resolve()
+  await eventually(() => isGone, 'it is closed')
+}, 300_000)
+
+/** A server on a port of its own, gone at the end of the scope. */
+function listening(server: Server): Disposable & { readonly port: Promise<number> } {
+  const { promise: port, resolve } = Promise.withResolvers<number>()
+  server.listen(0, '127.0.0.1', () => resolve((server.address() as AddressInfo).port))
+  return { port, [Symbol.dispose]: () => void server.close() }
+}
