@@ -372,40 +372,44 @@ test('no connection that has come while this process was held up itself is late'
 test.each([
   ['without a login', ''],
   ['with a login', 'hunter2'],
-])('a connection %s that comes after it was given up is closed', async (_what, password) => {
-  const authority = makeAuthority()
-  const shown = authority.issue('DNS:localhost')
-  using server = listening(
-    createTlsServer(shown, socket => {
-      socket.on('error', () => undefined)
-      socket.on('data', () => socket.write('+OK\r\n'))
-    }),
-  )
-  const late = Promise.withResolvers<void>()
-  let isGone = false
-  // What comes late is the handshake: where a server's queue is full, the system tries again after seconds.
-  using front = listening(
-    createServer(client => {
-      client.on('error', () => undefined)
-      client.on('close', () => {
-        isGone = true
-      })
-      void late.promise.then(async () => {
-        const behind = connect(await server.port, '127.0.0.1')
-        behind.on('error', () => undefined)
-        client.on('close', () => behind.destroy())
-        client.pipe(behind).pipe(client)
-      })
-    }),
-  )
-  const tls = { ca: file('late-ca.pem', authority.cert), own: null }
-  const options = { login: { user: '', password }, database: 0, tls, limitMs: 1000 }
-  const opening = openLine({ host: 'localhost', port: await front.port }, options)
-  await expect(opening).rejects.toThrow('no connection within 1000 ms')
-  expect(isGone).toBe(false)
-  late.resolve()
-  await eventually(() => isGone, 'it is closed')
-}, 300_000)
+])(
+  'a connection %s that comes after it was given up is closed',
+  async (_what, password) => {
+    const authority = makeAuthority()
+    const shown = authority.issue('DNS:localhost')
+    using server = listening(
+      createTlsServer(shown, socket => {
+        socket.on('error', () => undefined)
+        socket.on('data', () => socket.write('+OK\r\n'))
+      }),
+    )
+    const late = Promise.withResolvers<void>()
+    let isGone = false
+    // What comes late is the handshake: where a server's queue is full, the system tries again after seconds.
+    using front = listening(
+      createServer(client => {
+        client.on('error', () => undefined)
+        client.on('close', () => {
+          isGone = true
+        })
+        void late.promise.then(async () => {
+          const behind = connect(await server.port, '127.0.0.1')
+          behind.on('error', () => undefined)
+          client.on('close', () => behind.destroy())
+          client.pipe(behind).pipe(client)
+        })
+      }),
+    )
+    const tls = { ca: file('late-ca.pem', authority.cert), own: null }
+    const options = { login: { user: '', password }, database: 0, tls, limitMs: 1000 }
+    const opening = openLine({ host: 'localhost', port: await front.port }, options)
+    await expect(opening).rejects.toThrow('no connection within 1000 ms')
+    expect(isGone).toBe(false)
+    late.resolve()
+    await eventually(() => isGone, 'it is closed')
+  },
+  300_000,
+)
 
 /** A server on a port of its own, gone at the end of the scope. */
 function listening(server: Server): Disposable & { readonly port: Promise<number> } {
