@@ -1,5 +1,7 @@
 /** Failures of an upstream as errors of ours, and what each says: unreachable, timed out, broken off. */
 
+import { closeSync, openSync } from 'node:fs'
+import { devNull } from 'node:os'
 import { GateError } from '../base/errors.ts'
 
 /** No connection came about. */
@@ -52,7 +54,7 @@ const UNTRUSTED: ReadonlyMap<string, string> = new Map([
 export function translateFailure(error: unknown, what: string, label: string): GateError {
   const code = codeOf(error)
   const facts = { route: what, upstream: label }
-  if (EXHAUSTED.has(code)) {
+  if (EXHAUSTED.has(code) || ((REFUSED.has(code) || NAMELESS.has(code)) && areFewLeft())) {
     return new GateError('limit.descriptors', `${what}: no connection to ${label} can be opened: too many are`, {
       cause: error,
       facts,
@@ -143,6 +145,25 @@ const BLAMELESS: ReadonlySet<string> = new Set([
 export function isUnsent(error: GateError): boolean {
   return error.code === 'upstream.refused' || error.code === 'upstream.untrusted'
 }
+
+/**
+ * Whether hardly anything can be opened now. Bun 1.4.5 calls it a refused connection where there is no descriptor for one: of a
+ * WebSocket always, of a request where the upstream has a name.
+ */
+function areFewLeft(): boolean {
+  const opened: number[] = []
+  try {
+    while (opened.length < FEW) opened.push(openSync(devNull, 'r'))
+    return false
+  } catch (error) {
+    return EXHAUSTED.has(codeOf(error))
+  } finally {
+    for (const one of opened) closeSync(one)
+  }
+}
+
+/** Where a name has several addresses, the connection that was tried first has given its descriptor back by now. */
+const FEW = 8
 
 function hintFor(code: string): string {
   if (code === 'HTTP2Unsupported') return 'it does not speak HTTP/2: remove http2 from this upstream'

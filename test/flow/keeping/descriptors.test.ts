@@ -7,6 +7,7 @@ import { untilTheEnd } from '../../kit/opened.ts'
 import { compiledBinary } from '../../kit/programs/binary.ts'
 import { freePort, startChild } from '../../kit/programs/child.ts'
 import { routeTo } from '../../kit/toml.ts'
+import { askForWebSocket } from '../../kit/wire/websocket.ts'
 import { openWire } from '../../kit/wire/wire.ts'
 
 const keep = untilTheEnd()
@@ -84,6 +85,55 @@ needs('/proc').test.each([
     await eventually(() => told(OVER) === workers, 'it is told that it is over')
     expect(new Set([...(await askOn()), await ask(port, 'app.example')])).toEqual(new Set([200]))
     expect([told(SHORT), told('A request could not be answered'), told('is down')]).toEqual([workers, 0, 0])
+    for (const wire of known) wire.close()
+  },
+  300_000,
+)
+
+/** What waits for an answer, each with a connection of its own, until somebody finds none left. */
+const holding = keep(
+  Bun.serve({
+    port: 0,
+    hostname: '127.0.0.1',
+    async fetch(request, server) {
+      await held
+      return server.upgrade(request) ? undefined : new Response('here')
+    },
+    websocket: { message() {} },
+  }),
+)
+
+needs('/proc').test(
+  'a WebSocket for which no connection can be opened is told so, and the application is not blamed',
+  async () => {
+    using folder = temporaryFolder()
+    const [port, admin] = [await freePort(), await freePort()]
+    const route = routeTo(holding, 'app.example', `allow = "public"`)
+    const limited = ['sh', '-c', `ulimit -n ${LIMIT}; exec "$0" "$@"`, await compiledBinary()]
+    const toml = `admin = "127.0.0.1:${admin}"\ndrain = "1s"\n${route}`
+    await using child = await startChild({ command: limited, folder: folder.path, port, toml })
+    const told = (what: string) => child.output().split(what).length - 1
+    const short = Promise.withResolvers<void>()
+    const known = await Promise.all(Array.from({ length: KNOWN }, () => openWire(port)))
+    for (const wire of known) {
+      await wire.send('GET /.sallyport/nothing HTTP/1.1\r\nHost: app.example\r\n\r\n')
+      await wire.receive()
+    }
+    const crowd = Array.from({ length: CLIENTS }, () => connect(port, '127.0.0.1').on('error', () => undefined))
+    await eventually(() => told(SHORT) === 1, 'it is told')
+    held = short.promise
+    const answers = await Promise.all(
+      known.map(async wire => {
+        await wire.send(askForWebSocket('app.example', '/', ['Accept: application/json']))
+        const { status, body } = await wire.receive()
+        if (status >= 500) short.resolve()
+        return status < 400 ? 'passed' : `${status} ${/"code":"([^"]*)"/.exec(body.toString())?.[1]}`
+      }),
+    )
+    expect(new Set(answers)).toEqual(new Set(['passed', '503 limit.descriptors']))
+    for (const socket of crowd) socket.destroy()
+    await eventually(() => told(OVER) === 1, 'it is told that it is over')
+    expect([told('A request could not be answered'), told('is down')]).toEqual([0, 0])
     for (const wire of known) wire.close()
   },
   300_000,
