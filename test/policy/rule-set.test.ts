@@ -380,6 +380,10 @@ describe('a new sign-in is asked for', () => {
     expect(decide({ allow: [{ ...recent, acr: ['phr'] }], who: ada({ acr: 'phr' }), facts: hourAgo })).toMatchObject({
       demand: { maxAgeS: 900, acr: [] },
     })
+    expect(decide({ allow: [{ acr: ['phr'], amr: ['mfa'] }], who: ada({ acr: 'low' }) })).toMatchObject({
+      reason: 'acr.other',
+      demand: { maxAgeS: null, acr: ['phr'], amr: ['mfa'] },
+    })
     expect(decide({ allow: [{ amr: ['mfa'] }], who: ada({ amr: ['pwd'] }) })).toMatchObject({
       reason: 'amr.other',
       demand: { maxAgeS: null, acr: [], amr: ['mfa'] },

@@ -1,5 +1,5 @@
 import { expect, test } from 'bun:test'
-import { createSignInsSeen } from '../../src/session/client-notes.ts'
+import { createLackedRefresh, createSignInsSeen } from '../../src/session/client-notes.ts'
 import { fakeClock } from '../kit/clock.ts'
 
 const CLIENT = { name: 'id', issuer: 'https://id.example', clientId: 'sallyport' }
@@ -36,3 +36,23 @@ test.each([null, '', '{', 'null', '5', '"text"', '[]', '{"completedAtMs":"1","fa
     })
   },
 )
+
+test('the terms for which a client lacked a refresh token are news once, and again after they were taken back', async () => {
+  let kept: string | null = null
+  const notes = createLackedRefresh({
+    readShared: () => kept,
+    replaceShared(_, before, after) {
+      if (before !== kept) return false
+      kept = after
+      return true
+    },
+  })
+  expect([await notes.noteLackedRefresh(CLIENT, null), await notes.lackedRefresh(CLIENT)]).toEqual([false, null])
+  for (const terms of ['a scope', 'another']) {
+    expect(await notes.noteLackedRefresh(CLIENT, terms)).toBe(true)
+    expect(await notes.noteLackedRefresh(CLIENT, terms)).toBe(false)
+    expect(await notes.lackedRefresh(CLIENT)).toBe(terms)
+  }
+  expect([await notes.noteLackedRefresh(CLIENT, null), await notes.lackedRefresh(CLIENT)]).toEqual([true, null])
+  expect(await notes.noteLackedRefresh(CLIENT, 'another')).toBe(true)
+})

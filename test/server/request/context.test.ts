@@ -54,6 +54,8 @@ describe('what a proxy states', () => {
   >([
     ['x-forwarded-host', 'other.example', hostField, 'other.example', 'app.example'],
     ['x-forwarded-prefix', '/out/a', outerPrefix, '/out/a', ''],
+    ['x-forwarded-prefix', '/a'.repeat(16), outerPrefix, '/a'.repeat(16), ''],
+    ['x-forwarded-prefix', '/a'.repeat(17), outerPrefix, '', ''],
     ['x-forwarded-prefix', '//evil.example', outerPrefix, '', ''],
     ['x-forwarded-prefix', '/a/../b', outerPrefix, '', ''],
     ['x-forwarded-prefix', '/a/', outerPrefix, '', ''],

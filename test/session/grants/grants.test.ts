@@ -1,7 +1,7 @@
 import { expect, test } from 'bun:test'
 import { join } from 'node:path'
 import { GRANTED, type Identity, makeIdentity } from '../../../src/identity/identity.ts'
-import { parseDocument } from '../../../src/session/grants/document.ts'
+import { EMPTY, parseDocument, withoutOver } from '../../../src/session/grants/document.ts'
 import type { SessionLimits } from '../../../src/session/lifetimes.ts'
 import { openSessions } from '../../../src/session/open.ts'
 import { providerTrustOf } from '../../../src/session/provider-trust.ts'
@@ -74,6 +74,30 @@ test('what no version has written counts as nothing, and takes nothing else with
   const who = { provider: 'id', issuer: 'https://id.example', subject: 'ada' }
   const decline = { who, role: 'friend', untilMs: 1 }
   const odd = [null, 'x', 5, [], {}, { ...decline, who: null }, { ...decline, role: 1 }, { ...decline, untilMs: null }]
-  const text = JSON.stringify({ requests: odd, grants: odd, declines: [...odd, decline] })
-  expect(parseDocument(text)).toEqual({ requests: [], grants: [], declines: [decline] })
+  const request = { who, id: '1', name: 'Ada', role: 'friend', route: 'x', text: '', atMs: 1 }
+  const grant = { who, id: '1', name: 'Ada', role: 'friend', atMs: 1, untilMs: 2, by: 'admin' }
+  const oddly = <Entry extends object>(entry: Entry) =>
+    Object.keys(entry).flatMap(key => [null, [], {}].map(value => ({ ...entry, [key]: value })))
+  const text = JSON.stringify({
+    requests: [...odd, ...oddly(request), request],
+    grants: [...odd, ...oddly(grant).filter(({ untilMs }) => untilMs !== null), grant],
+    declines: [...odd, decline],
+  })
+  expect(parseDocument(text)).toEqual({ requests: [request], grants: [grant], declines: [decline] })
+})
+
+test('a request counts for thirty days, a grant and a decline until the time that they say', () => {
+  const who = { provider: 'id', issuer: 'https://id.example', subject: 'ada' }
+  const of = { who, id: '1', name: 'Ada', role: 'friend' }
+  const DAY = 24 * 3_600_000
+  const request = { ...of, route: 'x', text: '', atMs: 5 * DAY }
+  const [grant, decline] = [
+    { ...of, atMs: 1, untilMs: 35 * DAY, by: 'admin' },
+    { who, role: 'friend', untilMs: 35 * DAY },
+  ]
+  const document = { requests: [request], grants: [grant], declines: [decline] }
+  expect(withoutOver(document, 35 * DAY - 1)).toEqual(document)
+  expect(withoutOver(document, 35 * DAY)).toEqual(EMPTY)
+  const forGood = { ...grant, untilMs: null }
+  expect(withoutOver({ ...document, grants: [forGood] }, 100 * DAY).grants).toEqual([forGood])
 })

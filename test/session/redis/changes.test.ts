@@ -6,8 +6,11 @@ import type { RedisLink } from '../../../src/session/redis/connection.ts'
 import { createEndings, type Endings } from '../../../src/session/redis/repeat-after-failover.ts'
 
 /** A stream with an update for each of these subjects, at 1-0, 2-0 and so on. */
-function serverWith(...subjects: readonly string[]): RedisLink['send'] {
-  const rows = subjects.map((subject, index) => [`${index + 1}-0`, ['updated', subject]] as const)
+const serverWith = (...subjects: readonly string[]) => serverFrom(1, ...subjects)
+
+/** The same, from another number on. */
+function serverFrom(first: number, ...subjects: readonly string[]): RedisLink['send'] {
+  const rows = subjects.map((subject, index) => [`${first + index}-0`, ['updated', subject]] as const)
   return async (command, [, from = '']) => {
     if (command === 'XRANGE') return rows.filter(([id]) => id >= from)
     if (command === 'XREVRANGE') return rows.filter(([id]) => from === '+' || id <= from).slice(-1)
@@ -74,6 +77,22 @@ test('where too many changes came for all to be remembered, a failover that has 
   await feed.greet(replica)
   expect(await feed.since(replica)).toMatchObject({ isIncomplete: true })
   expect(told).toEqual(['behind: 2, 1'])
+})
+
+test('what was heard of a server counts no more once another had to be read from its newest change on', async () => {
+  const told: string[] = []
+  const feed = createChangeFeed({ prefix: '', count: 1, has: () => true }, createEndings({ now: () => 0 }), {
+    onLost: () => told.push('lost'),
+    onBehind: (_again, heardMs, keptMs) => told.push(`behind: ${heardMs}, ${keptMs}`),
+  })
+  await feed.greet(serverWith('ada'))
+  expect((await feed.since(serverWith('ada', 'bob'))).updated).toEqual(['bob'])
+  // It has nothing of the first: whatever it has said before 6-0 was read from it, and not heard.
+  expect(await feed.since(serverFrom(5, 'cy', 'dan'))).toMatchObject({ isIncomplete: true })
+  const replica = serverWith('ada')
+  await feed.greet(replica)
+  expect(await feed.since(replica)).toMatchObject({ isIncomplete: true })
+  expect(told).toEqual(['lost', 'behind: 6, 1'])
 })
 
 test('a failover has what this process wrote read again, unless it has heard of it since', async () => {

@@ -31,6 +31,13 @@ test('a verdict that lets pass makes no Request for what it is asked about, and 
   }
 })
 
+test('the log names what a question says of who may pass, however long it is, by its first hundred characters', async () => {
+  await using asked = await startAsked('127.0.0.1', 'log_level = "debug"')
+  const name = `allowed_${'x'.repeat(500)}`
+  const answer = await send(asked.verifyPort, `/.sallyport/verify?${name}=staff`, forwarded('/open'))
+  expect([answer.status, asked.told(`says ${name.slice(0, 100)}, which no verdict heeds`).length]).toEqual([400, 1])
+})
+
 test('the log names the field that an application may take for another', async () => {
   await using asked = await startAsked('127.0.0.1', 'log_level = "debug"')
   for (const name of ['x_token_subject', 'x-forwarded-user', 'content_length', 'script_name']) {
