@@ -1,3 +1,5 @@
+import { afterLimit } from './time-limit.ts'
+
 /** A value, or a promise of it: synchronous results skip the promise. */
 export type MaybePromise<T> = T | Promise<T>
 
@@ -40,28 +42,16 @@ function later(
 }
 
 /**
- * A limit is waited for in so many parts, with what has come meanwhile read between them: a process that was held up itself, by a
- * limit on its CPU say, would take for late what is there.
- */
-const PARTS = 10
-
-/**
  * The result of `work`, or `late` where that takes longer. Throws what `work` throws within the time; a later error is
  * ignored. While this process has no turn, however long, one part of the time passes at most; a busy one waits longer.
  */
 export async function inTime<T, Late>(work: MaybePromise<T>, limitMs: number, late: Late): Promise<T | Late> {
   if (!(work instanceof Promise)) return work
   const { promise: limit, resolve: giveUp } = Promise.withResolvers<Late>()
-  let left = limitMs > PARTS ? PARTS : 1
-  const partMs = Math.ceil(limitMs / left)
-  let timer = setTimeout(wait, partMs)
-  function wait(): void {
-    if (--left === 0) giveUp(late)
-    else timer = setTimeout(wait, partMs)
-  }
+  const callOff = afterLimit(limitMs, () => giveUp(late))
   try {
     return await Promise.race([work, limit])
   } finally {
-    clearTimeout(timer)
+    callOff()
   }
 }

@@ -3,6 +3,7 @@
 import { showUnseen } from '../base/control-characters.ts'
 import { messageOf } from '../base/errors.ts'
 import { type Answered, type Asking, UnreadError } from '../base/http-client.ts'
+import { timeLimit } from '../base/time-limit.ts'
 import { parseListen } from '../config/values/listen.ts'
 import type { Io } from '../console/io.ts'
 import { ask } from '../console/network.ts'
@@ -62,7 +63,7 @@ export async function askReady(text: string, path: '/readyz' | '/healthz' = '/re
   const host = address.kind === 'unix' ? 'localhost' : address.host.includes(':') ? `[${address.host}]` : address.host
   const url = `http://${host}:${address.kind === 'unix' ? 80 : address.port}${path}`
   const init: Asking = {
-    signal: AbortSignal.timeout(TIMEOUT_MS),
+    signal: timeLimit(TIMEOUT_MS),
     // A name by which the listener is reached here need not be one that it knows.
     headers: { host: 'localhost' },
     ...(address.kind === 'unix' ? { unix: address.path } : {}),

@@ -7,6 +7,7 @@ import { inTime } from '../base/maybe-promise.ts'
 import { canonicalAddress, isLoopbackHost, isPublicAddress } from '../base/net.ts'
 import type { Ports } from '../base/ports.ts'
 import { shownAddress } from '../base/shown-address.ts'
+import { timeLimit } from '../base/time-limit.ts'
 import type { ProviderConfig } from '../config/resolve/providers.ts'
 import { hintForUnreached } from './connection-errors.ts'
 import { discoveryAddress, hasCredentials } from './endpoints.ts'
@@ -134,7 +135,7 @@ async function isHomeInside(home: string, ca: string | null, ports: WayPorts): P
   const found = await resolveWithin(ports, url.hostname, HOME_MS)
   const inside = found.filter(ip => canonicalAddress(ip) !== null && !isPublicAddress(ip))
   const answers = placesAt(url, inside).map(async ({ address }) => {
-    const signal = AbortSignal.timeout(HOME_MS)
+    const signal = timeLimit(HOME_MS)
     const tls = { serverName: url.hostname, ...(ca === null ? {} : { ca }) }
     const { drop } = await ports.ask(address, { headers: { host: url.host }, tls, signal, keepalive: false })
     await drop()

@@ -6,6 +6,7 @@ import { isDeeper } from '../base/json.ts'
 import { hintForProxy, ProxyError } from '../base/outgoing.ts'
 import type { Ports } from '../base/ports.ts'
 import { shownAddress } from '../base/shown-address.ts'
+import { timeLimit } from '../base/time-limit.ts'
 import type { ProviderConfig } from '../config/resolve/providers.ts'
 import { asItIs, findPlacesBy, type SignInWay, type Ways, waysOf } from './allowed-addresses.ts'
 import { hintForUnreached, isUnconnected } from './connection-errors.ts'
@@ -65,7 +66,7 @@ export function createProviderFetch(
   const trust = reach.ca === null ? {} : { ca: reach.ca }
   const find = reach.ways === null ? null : findPlacesBy(reach.ways, reach.ca, ports)
   return async (address, init = {}) => {
-    const signal = AbortSignal.timeout(limits.timeoutMs)
+    const signal = timeLimit(limits.timeoutMs)
     try {
       // A new connection: a kept one that the provider has closed meanwhile would lose a code, since Bun never sends
       // it again.

@@ -45,3 +45,7 @@ test('what comes as it is goes to the proxy alone; everybody else asks', () => {
   )
   expect(named.sort()).toEqual(['cli/health.ts', 'console/process.ts', 'migrate/caddy/adapt.ts'])
 })
+
+test('how long a question may take is counted in turns, so that what has come while this process was held up is in time', () => {
+  expect(where(text => text.includes('AbortSignal.timeout('))).toEqual([])
+})

@@ -2,6 +2,7 @@
 
 import type { Answered } from '../../base/http-client.ts'
 import type { Ports } from '../../base/ports.ts'
+import { timeLimit } from '../../base/time-limit.ts'
 
 const TIMEOUT_MS = 5_000
 
@@ -32,7 +33,7 @@ export async function hear(
 ): Promise<Heard | null> {
   const host = fields.host ?? new URL(address).host
   try {
-    const signal = AbortSignal.timeout(TIMEOUT_MS)
+    const signal = timeLimit(TIMEOUT_MS)
     const tls = { serverName: host.replace(/:\d+$/, ''), rejectUnauthorized: false }
     const answer = await ask(address, { headers: { ...fields, host }, signal, tls })
     const type = answer.headers.get('content-type') ?? ''
@@ -66,7 +67,7 @@ export async function switchesProtocol(address: string, { ask }: Pick<Ports, 'as
   const { host } = new URL(address)
   for (const fields of OTHER_PROTOCOLS) {
     try {
-      const signal = AbortSignal.timeout(TIMEOUT_MS)
+      const signal = timeLimit(TIMEOUT_MS)
       const answer = await ask(address, { headers: { ...fields, host }, signal, tls: { rejectUnauthorized: false } })
       await answer.drop()
       if (answer.status === 101) return true

@@ -4,6 +4,7 @@ import { exportJWK, generateKeyPair, type JWTHeaderParameters, SignJWT } from 'j
 import { randomToken } from '../../base/bytes.ts'
 import { errorFacts } from '../../base/errors.ts'
 import type { Ports } from '../../base/ports.ts'
+import { timeLimit } from '../../base/time-limit.ts'
 import type { PersonRule } from '../../config/keys/rules.ts'
 import type { Config } from '../../config/resolve/config.ts'
 import type { PortalConfig } from '../../config/resolve/portals.ts'
@@ -120,7 +121,7 @@ async function examineRoute(
     const cookie = `${cookieName('session', origin.startsWith('https:'))}=${token}${proof}; doctor=1`
     // Which provider vouched is refused of clients.
     const forged = Object.fromEntries(names.filter(name => !name.endsWith('-provider')).map(name => [name, FORGED]))
-    const signal = AbortSignal.timeout(TIMEOUT_MS)
+    const signal = timeLimit(TIMEOUT_MS)
     const address = `${origin}${route.path}?${query}`
     const answer = await ask(address, { headers: { ...forged, cookie }, signal })
     await answer.drop()

@@ -2,6 +2,7 @@
 
 import { showUnseen } from '../../base/control-characters.ts'
 import { UnreadError } from '../../base/http-client.ts'
+import { timeLimit } from '../../base/time-limit.ts'
 import { ask } from '../../console/network.ts'
 import { type Captured, capture } from '../../console/run-program.ts'
 import type { Note } from '../notes.ts'
@@ -66,7 +67,7 @@ export const REFUSED =
 export async function askRunning(url: string, shownAs: string): Promise<CaddyJson> {
   const fail = (why: string): CaddyJson => ({ ok: false, why: `${shownAs} ${why}`, isUsage: false })
   try {
-    const answer = await ask(url, { signal: AbortSignal.timeout(ANSWER_MS), maxBytes: MOST_BYTES })
+    const answer = await ask(url, { signal: timeLimit(ANSWER_MS), maxBytes: MOST_BYTES })
     if (answer.status === 200) return parseCaddyJson(await answer.text(), shownAs)
     await answer.drop()
     if (answer.status === 403) return fail('answers 403: the "origins" of its admin API do not list this address')

@@ -3,6 +3,7 @@
 import { GateError } from '../../base/errors.ts'
 import { ProxyError } from '../../base/outgoing.ts'
 import type { Ports } from '../../base/ports.ts'
+import { timeLimit } from '../../base/time-limit.ts'
 import type { ProviderPool } from '../../identity/provider.ts'
 import { parseReturnTo } from '../../route/return-to.ts'
 import type { RoleRequest } from '../../session/grants/document.ts'
@@ -104,7 +105,7 @@ async function post(address: string, body: string, ask: Ports['ask']): Promise<R
       method: 'POST',
       headers: { 'content-type': 'application/json' },
       body,
-      signal: AbortSignal.timeout(TRY_MS),
+      signal: timeLimit(TRY_MS),
     })
     await answer.drop()
     const { status } = answer

@@ -3,6 +3,7 @@
 import { messageOf } from '../../base/errors.ts'
 import type { Asking } from '../../base/http-client.ts'
 import type { Log, Ports } from '../../base/ports.ts'
+import { timeLimit } from '../../base/time-limit.ts'
 import type { HealthConfig } from '../../config/keys/upstreams.ts'
 import { noteAnswer, type Origin } from './origin.ts'
 
@@ -88,7 +89,7 @@ export async function faultOf(
       ...(config.host === null ? {} : { host: config.host }),
       ...(authorization === null ? {} : { authorization }),
     },
-    signal: AbortSignal.any([closing, AbortSignal.timeout(config.timeoutMs)]),
+    signal: AbortSignal.any([closing, timeLimit(config.timeoutMs)]),
     ...(origin.unix === undefined ? {} : { unix: origin.unix }),
     ...(origin.tls === undefined ? {} : { tls: origin.tls }),
     ...(origin.protocol === undefined ? {} : { protocol: origin.protocol }),

@@ -2,6 +2,7 @@
 
 import { type Answered, type Asking, answeredBy } from '../../base/http-client.ts'
 import type { Ports } from '../../base/ports.ts'
+import { timeLimit } from '../../base/time-limit.ts'
 import { mayRefuse, type Origin } from '../../proxy/upstream/origin.ts'
 import { dialUpstream } from '../../proxy/websocket/dial.ts'
 import { FrameEncoder } from '../../proxy/websocket/encoder.ts'
@@ -42,7 +43,7 @@ export async function askPage({ origin, path, fields, method }: Question, { ask 
   const init: Asking = {
     ...(method === undefined ? {} : { method }),
     headers: fields,
-    signal: AbortSignal.timeout(WAIT_MS),
+    signal: timeLimit(WAIT_MS),
     ...(origin.unix === undefined ? {} : { unix: origin.unix }),
     ...(origin.tls === undefined ? {} : { tls: origin.tls }),
     ...(origin.protocol === undefined ? {} : { protocol: origin.protocol }),
@@ -85,7 +86,7 @@ export async function askCall({ base, tls, protocol }: Origin, { ask }: AskPorts
     headers: { 'content-type': 'application/grpc', te: 'trailers', 'user-agent': 'sallyport-doctor' },
     // One message, which is empty.
     body: new Uint8Array(5),
-    signal: AbortSignal.timeout(WAIT_MS),
+    signal: timeLimit(WAIT_MS),
     ...(tls === undefined ? {} : { tls }),
     protocol,
   }

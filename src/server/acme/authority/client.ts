@@ -4,6 +4,7 @@ import { createPublicKey, type KeyObject } from 'node:crypto'
 import { calculateJwkThumbprint, exportJWK, type FlattenedJWS, FlattenedSign, type JWK } from 'jose'
 import { UnreadError } from '../../../base/http-client.ts'
 import type { Ports } from '../../../base/ports.ts'
+import { timeLimit } from '../../../base/time-limit.ts'
 import type { ExternalAccount } from '../../../config/keys/acme.ts'
 import type { AcmeConfig } from '../../../config/resolve/tls.ts'
 import {
@@ -65,7 +66,7 @@ export async function visitAuthority(account: AcmeAccount, ports: Pick<Ports, 'a
   let accountUrl: string | null = null
 
   async function ask(address: string, init: RequestInit): Promise<AuthorityResponse> {
-    const signal = AbortSignal.timeout(ANSWER_MS)
+    const signal = timeLimit(ANSWER_MS)
     const trust = account.ca === null ? {} : { tls: { ca: account.ca } }
     try {
       const answer = await ports.ask(address, { ...init, ...trust, signal, maxBytes: MAX_BYTES })

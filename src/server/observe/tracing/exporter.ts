@@ -3,6 +3,7 @@
 import { errorFacts } from '../../../base/errors.ts'
 import { inTime } from '../../../base/maybe-promise.ts'
 import type { Ports } from '../../../base/ports.ts'
+import { timeLimit } from '../../../base/time-limit.ts'
 import { tickWhileBusy } from '../../../base/while-busy.ts'
 import type { TelemetryConfig } from '../../../config/keys/telemetry.ts'
 import type { Span } from './otlp.ts'
@@ -64,7 +65,7 @@ export function createExporter({ ports, config, version, instance }: ExporterOpt
       // Its packages take memory and time to load, so they are loaded only with tracing.
       const { encode } = await import('./otlp.ts')
       const body = encode(spans, resource)
-      const signal = AbortSignal.timeout(TIMEOUT_MS)
+      const signal = timeLimit(TIMEOUT_MS)
       const response = await ports.ask(endpoint, {
         method: 'POST',
         headers: { ...Object.fromEntries(headers), 'content-type': 'application/x-protobuf' },
