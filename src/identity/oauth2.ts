@@ -25,6 +25,7 @@ import type {
 import { refuseStepUp } from './step-up.ts'
 import { bySecret, type ClientProof } from './tokens/client-authentication.ts'
 import { grantOf, redeemPlainCode, redeemRefreshToken } from './tokens/redeem.ts'
+import { unavailable } from './tokens/token-endpoint.ts'
 import { personClaims } from './userinfo.ts'
 
 export type OAuth2Provider = ProviderConfig & { readonly oauth2: OAuth2Config }
@@ -269,12 +270,7 @@ async function ask(request: PersonRequest, address: string, isNeeded = false): P
   const headers = { accept: 'application/json', authorization: `Bearer ${request.accessToken}` }
   const response = await request.fetch(address, { headers })
   const { status } = response
-  if (status >= 500 || status === 429) {
-    throw new GateError('provider.down', `${address} answered ${status}`, {
-      facts: { address, status },
-      retryAfterS: 5,
-    })
-  }
+  if (status >= 500 || status === 429) throw unavailable(address, status)
   if (!isNeeded && (status === 403 || status === 404)) return null
   if (status !== 200) throw unusable(request, status)
   try {

@@ -6,6 +6,7 @@ import type { ProviderConfig } from '../config/resolve/providers.ts'
 import { isPlain, type Metadata } from './endpoints.ts'
 import { bareError, type ProviderFetch } from './http.ts'
 import type { IdTokenClaims } from './id-token.ts'
+import { unavailable } from './tokens/token-endpoint.ts'
 
 /** Claims about the token or the act of signing in: only the signed ID token may state them. */
 const SIGNED_ONLY = new Set(
@@ -15,8 +16,9 @@ const SIGNED_ONLY = new Set(
 /**
  * The claims of the userinfo endpoint about the user who signed in.
  *
- * The token travels in the Authorization field. Throws `provider.userinfo` for any failure, for another `sub`, and for
- * a signed answer (application/jwt), which was not requested and whose signature is not checked.
+ * The token travels in the Authorization field. Throws `provider.down` where it cannot answer, as a token endpoint that
+ * cannot; `provider.userinfo` for an answer that is no good, for another `sub`, and for a signed one (application/jwt),
+ * which was not requested and whose signature is not checked.
  *
  * Source: OpenID Connect Core 1.0 §5.3.2 (sub has to match).
  */
@@ -36,6 +38,7 @@ async function fetchUserinfo(request: {
       [oauth.allowInsecureRequests]: isPlain(config),
     })
     status = response.status
+    if (status >= 500 || status === 429) throw unavailable(metadata.userinfo_endpoint ?? '', status)
     const type = response.headers.get('content-type') ?? ''
     if (/^application\/jwt\b/i.test(type)) {
       throw new GateError('provider.userinfo', `the userinfo endpoint of ${config.issuer} signs its answers`, {
@@ -45,7 +48,7 @@ async function fetchUserinfo(request: {
     }
     return await oauth.processUserInfoResponse(metadata, client, request.subject, response)
   } catch (thrown) {
-    if (thrown instanceof GateError && thrown.code === 'provider.userinfo') throw thrown
+    if (thrown instanceof GateError) throw thrown
     throw new GateError('provider.userinfo', `the userinfo endpoint of ${config.issuer} gave no usable answer`, {
       hint: 'the provider’s own log says more; it has to answer with JSON and the same sub as in the ID token',
       facts: { provider: config.name, status },
@@ -54,7 +57,7 @@ async function fetchUserinfo(request: {
   }
 }
 
-/** The same, where the file wants it and the provider has it; null where it is not asked. Throws `provider.userinfo`. */
+/** The same, where the file wants it and the provider has it; null where it is not asked. */
 export async function askPerson(request: Parameters<typeof fetchUserinfo>[0]): Promise<Record<string, unknown> | null> {
   const { metadata, config } = request
   if (config.claimsFrom === 'id_token') return null

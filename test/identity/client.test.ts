@@ -624,7 +624,6 @@ describe('userinfo', () => {
   test.each([
     ['userinfo-invalid-sub', { userinfo: { sub: 'user-2' } }],
     ['a missing sub', { userinfo: { sub: undefined } }],
-    ['status 500', { instead: { userinfo: () => new Response('', { status: 500 }) } }],
     [
       'a page of HTML',
       { instead: { userinfo: () => new Response('<p>', { headers: { 'content-type': 'text/html' } }) } },
@@ -639,6 +638,17 @@ describe('userinfo', () => {
   ] as const)('%s is refused', async (_title, misbehaviour) => {
     bad.behave(misbehaviour)
     expect((await refusal(signIn())).code).toBe('provider.userinfo')
+  })
+
+  test.each([
+    ['status 500', () => new Response('', { status: 500 })],
+    ['status 429', () => new Response('', { status: 429 })],
+    ['no answer', () => new Promise<Response>(() => undefined)],
+  ])('%s means that the provider is down, as at its token endpoint', async (_what, userinfo) => {
+    bad.behave({ instead: { userinfo } })
+    const client = freshClient({}, { timeoutMs: 1000, maxBytes: 1024 })
+    const { code, status, retryAfterS } = await refusal(signIn({ client }))
+    expect([code, status, retryAfterS]).toEqual(['provider.down', 503, 5])
   })
 
   test('a provider without the endpoint is asked nothing more', async () => {

@@ -298,7 +298,7 @@ describe('a refresh says nothing of the person', () => {
       { instead: { token: () => Response.json({ error: 'invalid_client' }, { status: 401 }) } },
       'provider.token',
     ],
-    ['userinfo that fails', { instead: { userinfo: () => new Response('', { status: 500 }) } }, 'provider.userinfo'],
+    ['userinfo that fails', { instead: { userinfo: () => new Response('', { status: 500 }) } }, 'provider.down'],
     ['userinfo about another', { userinfo: { sub: 'user-2' } }, 'provider.userinfo'],
   ]
   test.each(DOWN)('with %s', async (_what, how, code) => {
