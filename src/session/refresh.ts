@@ -289,6 +289,8 @@ export function createRefreshes(tools: RefreshTools): Refreshes {
       if (ports.now() >= lease.untilMs) return false
       // Until what came of it is written. A throw says that the token was not used.
       isLeft = true
+      // From when the answer counts: a machine may sleep before it has read it.
+      const askedAtMs = ports.now()
       const asked = await tools.ask(session, { ...secrets, refreshToken }).catch((error: unknown) => {
         isLeft = lease.isLeft
         throw error
@@ -306,7 +308,7 @@ export function createRefreshes(tools: RefreshTools): Refreshes {
       const identity = asked.kind === 'unclear' ? session.identity : asked.identity
       const sealed = await storedIdentity(session, identity, next, sealer)
       const fields =
-        asked.kind === 'unclear' ? { ...row, secrets: sealed.secrets } : { ...sealed, checkedAtMs: ports.now() }
+        asked.kind === 'unclear' ? { ...row, secrets: sealed.secrets } : { ...sealed, checkedAtMs: askedAtMs }
       isLeft = !(await write(row, { fields, before: row.secrets, newToken }, held))
       if (asked.kind === 'unclear') throw asked.failure
       // By then the store has the refresh token that the provider is to forget.

@@ -167,6 +167,24 @@ describe('refresh', () => {
     },
   )
 
+  test('what a provider says counts from when it was asked, however late it is read', async () => {
+    await using gate = await gateWith('refresh = "1m"\nrefresh_limit = "10m"')
+    const { cookie } = await signIn(gate)
+    const before = bad.asked.token
+    const { promise: isReadLater, resolve: read } = Promise.withResolvers<void>()
+    behave({ beforeToken: () => isReadLater })
+    clock.advance(2 * MINUTE)
+    expect(await status(gate, cookie)).toBe(200)
+    await eventually(() => bad.asked.token === before + 1, 'it is asked')
+    // As where the machine sleeps.
+    clock.advance(11 * MINUTE)
+    const answer = status(gate, cookie)
+    behave({ instead: { token: () => new Response('', { status: 503 }) } })
+    read()
+    expect(await answer).toBe(401)
+    expect(bad.asked.token).toBe(before + 2)
+  })
+
   test('a new sign-in elsewhere in the same session there stops no refresh, and counts for no max_age here', async () => {
     const vaultRoute =
       'path = "/vault"\nportal = "home"\nallow = [{ roles = ["staff"], max_age = "5m", acr = ["silver"] }]'
