@@ -110,7 +110,11 @@ export function createPasswords(tools: PasswordTools): Passwords {
     await verify(given, { hash: over?.hash ?? held?.hash, isOwn }, place)
     if (entry === undefined) throw refusal('the name is not in the file')
     const ground = { name, entry, groups, accounts: over?.accounts ?? [], changes: before }
-    return remember(id, ground, passwordUsers(portal), portal.name)
+    const now = portalOf(portal.name)
+    if (stands(ground, now, changes)) return remember(id, ground, passwordUsers(portal), portal.name)
+    // It has waited for its turn, up to half a minute: meanwhile the file, or the user, may have set another password.
+    if (now === undefined) throw refusal('the portal left the file meanwhile')
+    return check(given, now, client, id)
   }
 
   function remember(id: string, ground: Ground, users: UsersConfig, portal: string): Session {

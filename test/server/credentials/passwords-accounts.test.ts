@@ -43,13 +43,24 @@ function open() {
   if (base === undefined || provider === undefined) throw new Error('the fragment has a portal and a provider')
   const family: ProviderConfig = { ...provider, name: 'family', users: { entries, totp: new Map(), groups: [] } }
   const portal: PortalConfig = { ...base, passwords: entries }
+  const state = { portal, turn: Promise.resolve(), onAsked: () => {} }
   const store = openSqliteStore(':memory:', ports)
   const sealer = createSealer(new Uint8Array(32), ports)
   const accounts = createAccounts({ store, sealer, ports, deferredEnds: NO_DEFERRED_ENDS, people: [] })
+  const limits = createRateLimits(store, clock)
   const passwords = createPasswords({
     ports,
-    sessions: { ...createOnce(store, sealer, clock), ...createRateLimits(store, clock), accounts },
-    portal: () => portal,
+    sessions: {
+      ...createOnce(store, sealer, clock),
+      ...limits,
+      async spendAll(counts) {
+        state.onAsked()
+        await state.turn
+        return limits.spendAll(counts)
+      },
+      accounts,
+    },
+    portal: () => state.portal,
     providers: () => [family],
     askAgainMs: 5,
   })
@@ -64,6 +75,7 @@ function open() {
     accounts,
     passwords,
     portal,
+    state,
     family,
     ada,
     change,
@@ -82,7 +94,7 @@ function open() {
     check: (code: string, account: AccountGround, client = CLIENT) =>
       passwords.checkCode(family, { name: 'ada', code, account }, client, null),
     basic: async (name: string, password: string) =>
-      passwords.find(`Basic ${Buffer.from(`${name}:${password}`).toString('base64')}`, portal, CLIENT),
+      passwords.find(`Basic ${Buffer.from(`${name}:${password}`).toString('base64')}`, state.portal, CLIENT),
   }
 }
 
@@ -131,6 +143,34 @@ describe('a user who has set a password', () => {
     await setPassword()
     expect([passwords.judge(session), passwords.judge(other), changes]).toEqual([false, true, 1])
   })
+
+  test.each([
+    ['has set another', ({ setPassword }: ReturnType<typeof open>) => setPassword()],
+    ['has set a second factor', ({ setFactor }: ReturnType<typeof open>) => setFactor()],
+    [
+      'has another in the file',
+      ({ state, portal }: ReturnType<typeof open>) => {
+        state.portal = { ...portal, passwords: new Map([['ada', plainUser(hashes[1] ?? '')]]) }
+      },
+    ],
+  ])(
+    'is refused by HTTP Basic who %s while the password waited for its turn, and whoever comes meanwhile',
+    async (_, act) => {
+      const opened = open()
+      const { state, basic } = opened
+      const turn = Promise.withResolvers<void>()
+      state.turn = turn.promise
+      const asked = new Promise<void>(resolve => {
+        state.onAsked = resolve
+      })
+      const waiting = basic('ada', OF_FILE)
+      await asked
+      await act(opened)
+      const later = basic('ada', OF_FILE)
+      turn.resolve()
+      expect(await Promise.all([outcomeOf(waiting), outcomeOf(later)])).toEqual(['access.password', 'access.password'])
+    },
+  )
 
   test('is asked for it again, and guesses there count as at the form', async () => {
     const { setPassword, passwords, family, findUser } = open()

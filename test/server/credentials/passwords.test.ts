@@ -54,7 +54,7 @@ function open() {
       accounts,
     },
     providers: () => state.providers,
-    portal: name => (name === 'home' ? state.portal : undefined),
+    portal: name => ({ ...state.portal, name }),
     askAgainMs: 5,
   })
   const find = async (pair: string, client = '192.0.2.1') => passwords.find(basic(pair), state.portal, client)
