@@ -43,6 +43,12 @@ interface Known {
   readonly untilMs: number
 }
 
+/** A question under way: by other tables of the file than these, its answer says nothing. */
+interface Asking {
+  readonly able: readonly ProviderConfig[]
+  readonly answer: Promise<Session>
+}
+
 /** RFC 6750 §2.1. */
 const OPAQUE = /^bearer +([A-Za-z0-9._~+/-]+=*)$/i
 const LONGEST = 4096
@@ -69,7 +75,7 @@ export function createOpaqueTokens(
 ): TokenFinder {
   const known = new Map<string, Known>()
   const refused = new Map<string, number>()
-  const asking = new Map<string, Promise<Session>>()
+  const asking = new Map<string, Asking>()
 
   async function ask(
     token: string,
@@ -113,15 +119,18 @@ export function createOpaqueTokens(
         return session
       }
       if (nowMs < (refused.get(key) ?? 0)) throw notGood()
-      const flight = asking.get(key)
-      if (flight !== undefined) return flight
+      const running = asking.get(key)
+      if (running !== undefined && able.every((provider, index) => provider === running.able[index]))
+        return running.answer
       if (asking.size >= MOST_ASKED) {
         throw new GateError('limit.open', `providers are asked about ${MOST_ASKED} tokens at once`, { retryAfterS: 1 })
       }
       const giveBack = charge(clientAddress)
-      const asked = ask(token, key, portal, able, audiences, giveBack).finally(() => asking.delete(key))
-      asking.set(key, asked)
-      return asked
+      const answer = ask(token, key, portal, able, audiences, giveBack).finally(() => {
+        if (asking.get(key)?.answer === answer) asking.delete(key)
+      })
+      asking.set(key, { able, answer })
+      return answer
     },
   }
 }

@@ -103,6 +103,25 @@ describe('RFC 7662: a token that only its provider can read', () => {
     holds = null
   })
 
+  test('is good no longer where the file names another audience by the time that its provider answers', async () => {
+    says = right
+    const own = keep(
+      await startGate(file(`{ audience = "${AUDIENCE}", introspect = true }`), { ports: { now: clock.now } }),
+    )
+    const { promise, resolve } = Promise.withResolvers<void>()
+    holds = promise
+    const token = fresh()
+    const before = asked.length
+    const waiting = ask(token, own)
+    while (asked.length === before) await Bun.sleep(1)
+    own.save(file(`{ audience = "${OWN}", introspect = true }`))
+    await own.server.reload()
+    const later = ask(token, own)
+    resolve()
+    holds = null
+    expect([(await waiting).status, (await later).status]).toEqual([401, 401])
+  })
+
   test('that is not good is remembered for ten seconds, and is never believed beyond its end', async () => {
     says = () => ({ active: false })
     const token = fresh()
