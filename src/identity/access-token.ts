@@ -12,6 +12,8 @@ import { type ExpectedToken, type HowSigned, howSignedFor, SKEW_S, verifySigned 
 /** The user or program of an access token, and when it expires. */
 export interface AccessToken {
   readonly identity: Identity
+  /** For whom it is, as it says. */
+  readonly audiences: readonly string[]
   readonly issuedAtMs: number
   readonly expiresAtMs: number
 }
@@ -73,9 +75,15 @@ export async function verifyAccessToken(
   if ((kind === 'client' || kind === 'id') && !isForClient(claims, expected)) throw refusal('azp')
   return {
     identity: bearerIdentity(readIdentity, expected.issuer, sub, claims, kind === 'access' ? [] : [expected.clientId]),
+    audiences: audiencesIn(claims),
     issuedAtMs: iat * 1000,
     expiresAtMs: (exp + SKEW_S) * 1000,
   }
+}
+
+/** Those of a token, which may be one text. */
+export function audiencesIn({ aud }: Pick<JWTPayload, 'aud'>): readonly string[] {
+  return Array.isArray(aud) ? aud : aud === undefined ? [] : [aud]
 }
 
 /**

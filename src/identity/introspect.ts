@@ -3,7 +3,7 @@
 import * as oauth from 'oauth4webapi'
 import { GateError } from '../base/errors.ts'
 import type { ProviderConfig } from '../config/resolve/providers.ts'
-import { type AccessToken, bearerIdentity, findOtherKind } from './access-token.ts'
+import { type AccessToken, audiencesIn, bearerIdentity, findOtherKind } from './access-token.ts'
 import type { ReadIdentity } from './claims.ts'
 import { isPlain, type Metadata } from './endpoints.ts'
 import { bareError, type ProviderFetch } from './http.ts'
@@ -44,7 +44,13 @@ export async function introspectToken(request: IntrospectionRequest): Promise<Ac
   const { metadata, nowMs } = request
   const claims = await ask(request)
   const { active, iss, sub, exp, nbf, iat, token_type: type } = claims
-  if (!active || (iss !== undefined && iss !== metadata.issuer) || !isForUs(request, claims)) return null
+  const stated = audiencesIn(claims)
+  if (
+    !active ||
+    (iss !== undefined && iss !== metadata.issuer) ||
+    !isOpaqueForUs(request.config, request.audiences, stated)
+  )
+    return null
   if (type !== undefined && (typeof type !== 'string' || type.toLowerCase() !== 'bearer')) return null
   if (claims.cnf !== undefined || findOtherKind(claims) !== null) return null
   if (typeof sub !== 'string' || sub === '' || sub.length > MAX_SUBJECT_LENGTH || isOwnSubject(sub)) return null
@@ -55,16 +61,21 @@ export async function introspectToken(request: IntrospectionRequest): Promise<Ac
   const { active: _active, token_type: _type, username: _username, ...rest } = claims
   return {
     identity: bearerIdentity(request.readIdentity, metadata.issuer, sub, rest, []),
+    audiences: stated,
     issuedAtMs: iat === undefined ? nowMs : iat * 1000,
     expiresAtMs: exp === undefined ? nowMs + UNTOLD_MS : (exp + SKEW_S) * 1000,
   }
 }
 
-function isForUs({ config, audiences }: IntrospectionRequest, { aud }: oauth.IntrospectionResponse): boolean {
-  const stated = Array.isArray(aud) ? aud : aud === undefined ? [] : [aud]
-  if ((audiences ?? config.accessTokens?.audiences ?? []).some(one => stated.includes(one))) return true
+/** Whether a token that is asked about is for one of these audiences (null: for one of the table, or the client itself where that says so). */
+export function isOpaqueForUs(
+  { accessTokens, clientId }: Pick<ProviderConfig, 'accessTokens' | 'clientId'>,
+  audiences: readonly string[] | null,
+  stated: readonly string[],
+): boolean {
+  if ((audiences ?? accessTokens?.audiences ?? []).some(one => stated.includes(one))) return true
   if (audiences !== null) return false
-  return config.accessTokens?.takesClientAudience === true && stated.length === 1 && stated[0] === config.clientId
+  return accessTokens?.takesClientAudience === true && stated.length === 1 && stated[0] === clientId
 }
 
 async function ask({

@@ -8,6 +8,12 @@ import type { AccessGrant } from '../identity/provider.ts'
 import type { Binding } from './device-binding.ts'
 import type { EndedMatch } from './ended.ts'
 
+/**
+ * How an access token was read: as a JWT for an audience of ours, or for the client itself; as an ID token; or by asking its
+ * provider.
+ */
+export type AccessKind = 'audience' | 'client' | 'id' | 'asked'
+
 /** One sign-in of one person at one portal. Any number of hosts hold a cookie of their own for it. */
 export interface Session {
   /** Internal and random; not the cookie, and useless as one. */
@@ -29,6 +35,8 @@ export interface Session {
   readonly follows?: string
   /** The id of the one route that a token is for, an MCP server's; absent where it is for no single one. */
   readonly boundTo?: string
+  /** Of an access token: for whom it is, and how it was read. Absent for everyone else. */
+  readonly access?: { readonly audiences: readonly string[]; readonly by: AccessKind }
   /**
    * Of guests: what is last known of the person whose link they came by. Guests may open no more than that person may; absent for
    * everyone else, and for guests of an operator.

@@ -4,12 +4,13 @@ import { sha256 } from '../../base/bytes.ts'
 import type { Ports } from '../../base/ports.ts'
 import type { ProviderConfig } from '../../config/resolve/providers.ts'
 import type { AccessToken } from '../../identity/access-token.ts'
+import { isOpaqueForUs } from '../../identity/introspect.ts'
 import { peekToken } from '../../identity/logout-token.ts'
 import type { ProviderPool } from '../../identity/provider.ts'
 import { accessSession } from '../../session/credentials/credential-sessions.ts'
 import type { SessionDirectories } from '../../session/scim/directories.ts'
 import { inactiveOwner } from '../../session/scim/inactive.ts'
-import type { Session } from '../../session/session.ts'
+import type { AccessKind, Session } from '../../session/session.ts'
 import { type ChargeQuestion, createOpaqueTokens, type TokenFinder } from './opaque-tokens.ts'
 
 interface Known {
@@ -34,7 +35,8 @@ export function createAccessTokens(
   charge: ChargeQuestion,
 ): TokenFinder {
   const known = new Map<string, Known>()
-  const opaque = createOpaqueTokens(pool, ports, { admit, review }, charge)
+  const ofAsked = { admit: (portal: string, said: AccessToken) => admit(portal, said, 'asked'), review }
+  const opaque = createOpaqueTokens(pool, ports, ofAsked, charge)
 
   return {
     find(authorization, portal, providers, audiences, clientAddress) {
@@ -47,7 +49,8 @@ export function createAccessTokens(
         if (ports.now() < before.session.expiresAtMs && providers.includes(before.provider)) return recall(key, before)
         known.delete(key)
       }
-      const addressee = findAddressee(token, providers, audiences)
+      const said = peekToken(token)
+      const addressee = said === null ? null : findAddressee(said, providers, audiences)
       return addressee === null ? null : check(token, key, portal, addressee)
     },
   }
@@ -78,14 +81,14 @@ export function createAccessTokens(
     return seen === identity ? before : Object.freeze({ ...before, identity: seen })
   }
 
-  async function admit(portal: string, said: AccessToken): Promise<Session> {
+  async function admit(portal: string, said: AccessToken, by: AccessKind): Promise<Session> {
     if (await directories.isBarredNow(said.identity)) throw inactiveOwner(said.identity)
-    return accessSession(portal, { ...said, identity: directories.see(said.identity) }, ports.random)
+    return accessSession(portal, { ...said, identity: directories.see(said.identity) }, by, ports.random)
   }
 
   async function check(token: string, key: string, portal: string, addressee: Addressee): Promise<Session> {
-    const { provider } = addressee
-    const session = await admit(portal, await read(token, addressee))
+    const { provider, kind } = addressee
+    const session = await admit(portal, await read(token, addressee), kind)
     if (known.size >= MOST) for (const oldest of known.keys()) if (known.delete(oldest)) break
     known.set(key, { session, provider })
     return session
@@ -96,17 +99,32 @@ export function createAccessTokens(
 interface Addressee {
   readonly provider: ProviderConfig
   readonly audience: string
-  readonly kind: 'audience' | 'client' | 'id'
+  readonly kind: Exclude<AccessKind, 'asked'>
+}
+
+/**
+ * Whether an access token by which somebody came would be taken now, by these tables of providers and for these audiences (as
+ * `TokenFinder.find` has them). It is as good as it was then.
+ */
+export function isStillTaken(
+  { identity, access }: Pick<Session, 'identity' | 'access'>,
+  providers: readonly ProviderConfig[],
+  audiences: readonly string[] | null,
+): boolean {
+  const own = providers.find(({ name, issuer }) => name === identity.provider && issuer === identity.issuer)
+  if (access === undefined || own === undefined) return false
+  if (access.by === 'asked')
+    return own.accessTokens?.introspects === true && isOpaqueForUs(own, audiences, access.audiences)
+  const now = findAddressee({ issuer: own.issuer, audiences: access.audiences }, [own], audiences)
+  return now?.kind === access.by
 }
 
 /** The provider that a token names as its issuer, where it is addressed to us. Nothing is proven by that. */
 function findAddressee(
-  token: string,
+  said: { readonly issuer: string; readonly audiences: readonly unknown[] },
   providers: readonly ProviderConfig[],
   audiences: readonly string[] | null,
 ): Addressee | null {
-  const said = peekToken(token)
-  if (said === null) return null
   for (const provider of providers) {
     const { issuer, accessTokens, idTokenClients, clientId } = provider
     if (issuer !== said.issuer) continue

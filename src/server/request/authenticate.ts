@@ -8,7 +8,7 @@ import type { HeldApiToken } from '../../session/credentials/api-tokens.ts'
 import type { Session } from '../../session/session.ts'
 import type { GateRoute } from '../config/snapshot.ts'
 import { type DeviceTools, holdToDevice } from './bound-session.ts'
-import { contextFacts, type Located, provenClient, sessionToken, type Targeted } from './context.ts'
+import { contextFacts, type Located, provenClient, schemeOf, sessionToken, type Targeted } from './context.ts'
 import { resourceAudiences } from './mcp/resource.ts'
 import { holdToMethod } from './method-override.ts'
 import type { PipelineTools } from './tools.ts'
@@ -139,7 +139,7 @@ function findByAccessToken(
   if (portal === null || accessTokens === null) return null
   const { audience, mcp, path } = route.config
   const audiences =
-    audience !== null || mcp === null ? audience : resourceAudiences(context, portal, context.target, path)
+    audience !== null || mcp === null ? audience : resourceAudiences(schemeOf(context), portal, context.target, path)
   const found = tools.accessTokens.find(authorization, portal.config.name, accessTokens, audiences, context.client)
   if (found === null) return null
   return keepBack(context, tools, route, authorization, found, 'tokens')

@@ -6,15 +6,18 @@ import type { Ports } from '../../base/ports.ts'
 import { tickWhileBusy } from '../../base/while-busy.ts'
 import { decidePolicy } from '../../policy/policy.ts'
 import type { ExchangeOwner } from '../../proxy/lifetime/exchanges.ts'
+import type { Target } from '../../route/target.ts'
 import { isAccessId, keyFor } from '../../session/credentials/credential-sessions.ts'
 import type { OpenSessions } from '../../session/open.ts'
 import { needsNoProvider, type ProviderTrust, providerTrustOf } from '../../session/provider-trust.ts'
 import type { Session } from '../../session/session.ts'
 import { asShown, shownBy } from '../../session/sign-in-claims.ts'
 import type { GateRoute, Snapshot } from '../config/snapshot.ts'
+import { isStillTaken } from '../credentials/access-tokens.ts'
 import { exchangeFacts, isOpenTo, presentAt } from './context.ts'
 import { isStray } from './decide.ts'
 import { mayMakerOpen } from './guests.ts'
+import { resourceAudiences } from './mcp/resource.ts'
 
 /** The requests under way, checked against the current rules and their sessions. Pairs with `close`. */
 export interface Recheck {
@@ -235,7 +238,7 @@ function judgeBy(
     if (found !== null && !(isVouchedFor(found, rules().providerTrust) && sessions.isMember(found))) return true
     if (found !== null && directories.isBarred(found.maker ?? found.identity)) return true
     const session = owner.session === null ? null : found
-    if (session !== null && !takes(route, session)) return true
+    if (session !== null && !takes(route, session, owner.target)) return true
     const facts = exchangeFacts({ ...owner, session }, ports.now())
     if (session !== null && !mayMakerOpen(route, session, facts)) return true
     const { verdict } = decidePolicy(route.policy, session === null ? null : directories.see(session.identity), facts)
@@ -267,12 +270,23 @@ function whose({ session, elsewhere }: ExchangeOwner): Session | null {
  * Whether a request with this credential would still belong to this session: on a route of its portal, which accepts
  * the credential.
  */
-function takes({ config, accessTokens }: GateRoute, session: Session): boolean {
+function takes(route: GateRoute, session: Session, target: Target): boolean {
+  const { config, accessTokens } = route
   const key = keyFor(session)
   if (session.boundTo !== undefined && (config.mcp !== 'portal' || config.id !== session.boundTo)) return false
   if (session.portal !== config.portal || (key !== null && !config[key])) return false
-  return !isAccessId(session.id) || accessTokens?.some(({ name }) => name === session.identity.provider) === true
+  return !isAccessId(session.id) || isStillTaken(session, accessTokens ?? [], audiencesAt(route, target))
 }
+
+/** Whom an access token has to be for at a route; null: whom the tables of providers name. */
+function audiencesAt({ config, portal }: GateRoute, target: Target): readonly string[] | null {
+  const { audience, mcp, path } = config
+  if (audience !== null || mcp === null || portal === null) return audience
+  // How its client came is not known any more.
+  return SCHEMES.flatMap(scheme => resourceAudiences(scheme, portal, target, path))
+}
+
+const SCHEMES = ['http', 'https'] as const
 
 function isVouchedFor(session: Session, providerTrust: ProviderTrust): boolean {
   return needsNoProvider(session.identity) || providerTrust.counts(session)

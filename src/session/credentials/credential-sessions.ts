@@ -4,7 +4,7 @@ import { randomToken } from '../../base/bytes.ts'
 import type { Ports } from '../../base/ports.ts'
 import type { AccessToken } from '../../identity/access-token.ts'
 import type { Identity } from '../../identity/identity.ts'
-import type { Session } from '../session.ts'
+import type { AccessKind, Session } from '../session.ts'
 import { isApiTokenId } from './api-tokens.ts'
 import { isGuestLinkId } from './guest-links.ts'
 
@@ -18,11 +18,13 @@ const PASSWORD_LIFETIME_MS = 24 * 60 * 60 * 1000
 /** The session of a provider's access token, as long as the token is valid. No store has it. */
 export function accessSession(
   portal: string,
-  { identity, issuedAtMs, expiresAtMs }: AccessToken,
+  { identity, audiences, issuedAtMs, expiresAtMs }: AccessToken,
+  by: AccessKind,
   random: Ports['random'],
 ): Session {
   const id = ACCESS_ID + randomToken(random)
-  return Object.freeze({ id, portal, identity, isRemembered: false, createdAtMs: issuedAtMs, expiresAtMs })
+  const access = { audiences, by }
+  return Object.freeze({ id, portal, identity, isRemembered: false, createdAtMs: issuedAtMs, expiresAtMs, access })
 }
 
 /** What a name and a password stand for: a session that no store knows. */

@@ -16,7 +16,8 @@ const upstream = keep(startStreaming())
 const bad = keep(await startBadProvider())
 
 interface Written {
-  readonly access?: boolean
+  /** What the table of the provider says of tokens. */
+  readonly access?: string
   readonly portal?: string
   readonly route?: string
 }
@@ -28,10 +29,12 @@ personal_tokens = true
 guest_links = { allow = ["user"] }
 roles.user = { any = true }`
 
-function toml({ access = true, portal = 'home', route = ALL }: Written = {}): string {
+const ACCESS = `access_tokens = { audience = "${AUDIENCE}" }`
+
+function toml({ access = ACCESS, portal = 'home', route = ALL }: Written = {}): string {
   const elsewhere = portal === 'home' ? 'other' : 'home'
   return [
-    providerTable(bad, access ? `access_tokens = { audience = "${AUDIENCE}" }` : ''),
+    providerTable(bad, access),
     portalTable(PORTAL),
     portalTable(PORTAL, 'other'),
     routeTo(upstream, HOST, `portal = "${portal}"\nallow = ["user", { guest_link = true }]\n${route}`),
@@ -52,10 +55,19 @@ async function openAll(gate: Gate): Promise<() => readonly string[]> {
   })
 }
 
+const OTHER = 'access_tokens = { audience = "https://other.example" }'
+
 const CASES: readonly (readonly [string, Written, readonly string[]])[] = [
   ['no tokens', { route: 'passwords = true' }, ['guest', 'password', 'session']],
   ['no passwords', { route: 'tokens = true' }, ['access', 'guest', 'session', 'token']],
-  ['no access tokens', { access: false }, ['guest', 'password', 'session', 'token']],
+  ['no access tokens', { access: '' }, ['guest', 'password', 'session', 'token']],
+  ['access tokens for another audience', { access: OTHER }, ['guest', 'password', 'session', 'token']],
+  [
+    'an audience of its own',
+    { route: `${ALL}\naudience = "https://own.example"` },
+    ['guest', 'password', 'session', 'token'],
+  ],
+  ['nothing else', { access: `${ACCESS}\nlabel = "Ours"` }, ['access', 'guest', 'password', 'session', 'token']],
   ['another portal', { portal: 'other' }, []],
 ]
 test.each(CASES)(

@@ -15,12 +15,12 @@ import { type RequestContext, schemeOf } from '../context.ts'
  * Source: RFC 8707 §2, RFC 9728 §1.2.
  */
 export function resourceAudiences(
-  context: RequestContext,
+  scheme: 'http' | 'https',
   portal: GatePortal,
   target: Target,
   path: string,
 ): readonly string[] {
-  const origin = ownOrigin(portal.ports, schemeOf(context), target)
+  const origin = ownOrigin(portal.ports, scheme, target)
   return path === '/' ? [origin, `${origin}/`] : [origin + path]
 }
 

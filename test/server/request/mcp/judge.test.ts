@@ -182,7 +182,7 @@ describe('RFC 9728: a route as a protected resource', () => {
   test('is known by its address, and a whole host with and without a slash', () => {
     const audiences = (path: string, host = 'app.example') => {
       const one = contextOf({ host })
-      return resourceAudiences(one, portal, one.target ?? expect.unreachable(), path)
+      return resourceAudiences('http', portal, one.target ?? expect.unreachable(), path)
     }
     expect(audiences('/mcp')).toEqual(['http://app.example/mcp'])
     expect(audiences('/')).toEqual(['http://app.example', 'http://app.example/'])
