@@ -145,8 +145,12 @@ test('a link is copied, with a tick, and shared on a phone; times are those of t
     await page.getByLabel('Who it is for').fill('Uncle')
     await page.getByRole('button', { name: 'Make a link' }).click()
     const link = await page.locator('.made code').textContent()
+    // The tick goes after two seconds, which stand still here.
+    await page.clock.install()
+    await page.clock.pauseAt(Date.now() + 3_600_000)
     await page.getByRole('button', { name: 'Copy' }).click()
     await page.getByRole('button', { name: '✓ Copied' }).waitFor()
+    await page.clock.resume()
     expect(await page.evaluate('navigator.clipboard.readText()')).toBe(link)
     await page.getByRole('button', { name: 'Share' }).click()
     expect(await page.evaluate('globalThis.shared')).toBe(link)
