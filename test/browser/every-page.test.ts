@@ -3,7 +3,7 @@
 import { expect, setDefaultTimeout } from 'bun:test'
 import type { Page } from 'playwright-core'
 import { ENDPOINTS } from '../../src/portal/endpoints.ts'
-import { findBarriers } from '../kit/browser/accessible.ts'
+import { findBarriers, holdCountdowns } from '../kit/browser/accessible.ts'
 import { openChromium, watchedContext } from '../kit/browser/chromium.ts'
 import { keepPicture } from '../kit/browser/picture.ts'
 import { needs } from '../kit/needs.ts'
@@ -256,6 +256,7 @@ test('no page keeps anybody out, in either theme; twice the size and 320 pixels 
   const person = await watchedContext(browser, options)
   const found: unknown[] = []
   try {
+    await holdCountdowns(person.context)
     const page = await person.open(own('login'))
     await signIn(page, 'ada')
     await page.waitForURL(own(''))

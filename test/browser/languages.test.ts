@@ -1,7 +1,7 @@
 import { expect, setDefaultTimeout } from 'bun:test'
 import type { Page } from 'playwright-core'
 import { LANGUAGES } from '../../src/portal/language.ts'
-import { findBarriers } from '../kit/browser/accessible.ts'
+import { findBarriers, holdCountdowns } from '../kit/browser/accessible.ts'
 import { openChromium, watchedContext } from '../kit/browser/chromium.ts'
 import { keepPicture } from '../kit/browser/picture.ts'
 import { openStand, type Person } from '../kit/browser/stand.ts'
@@ -71,6 +71,7 @@ describe.each(LANGUAGES.map(({ lang }) => lang))('in %s', lang => {
     'no page keeps anyone out, down to a width of 320 pixels: $name',
     async screen => {
       const person = await watchedContext(browser, { ...screen, locale: lang })
+      await holdCountdowns(person.context)
       const found: [string, readonly string[]][] = []
       async function look(page: Page, name: string): Promise<void> {
         expect([name, await page.locator('html').getAttribute('lang')]).toEqual([name, lang])

@@ -1,7 +1,7 @@
 import { expect, setDefaultTimeout } from 'bun:test'
 import type { Page } from 'playwright-core'
 import { type Demo, startDemo } from '../../src/cli/demo/start.ts'
-import { findBarriers } from '../kit/browser/accessible.ts'
+import { findBarriers, holdCountdowns } from '../kit/browser/accessible.ts'
 import { openChromium, type WatchedContext, watchedContext } from '../kit/browser/chromium.ts'
 import { keepPicture } from '../kit/browser/picture.ts'
 import { openStand, type Person } from '../kit/browser/stand.ts'
@@ -94,6 +94,7 @@ describe.each([...PAGES])('%s', (name, status, reach) => {
   test.each([...SCREENS])(`answers ${status} and keeps nobody out: $name`, async screen => {
     const person = await watchedContext(browser, screen)
     try {
+      await holdCountdowns(person.context)
       const statuses = new Map<string, number>()
       person.context.on('response', reply => {
         if (reply.request().isNavigationRequest()) statuses.set(reply.url(), reply.status())

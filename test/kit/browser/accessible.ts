@@ -1,5 +1,5 @@
 import { source as AXE } from 'axe-core'
-import type { Page } from 'playwright-core'
+import type { BrowserContext, Page } from 'playwright-core'
 
 /**
  * What a page does that keeps people out, as sentences; empty when nothing was found.
@@ -23,6 +23,16 @@ export async function barriersSoFar(page: Page): Promise<readonly string[]> {
     if (!Array.isArray(list)) throw new TypeError('the look at the page answered no list')
     return list.map(String)
   })
+}
+
+/**
+ * Has pages that count down to load themselves again stand still, as in a tab that nobody sees: on a busy machine, to look at all of one
+ * takes longer than it counts.
+ */
+export async function holdCountdowns(context: BrowserContext): Promise<void> {
+  await context.addInitScript(
+    `Object.defineProperty(document, 'hidden', { get: () => document.querySelector('[data-again]') !== null })`,
+  )
 }
 
 /** Its source is run by the debugger, which no policy of a page forbids; it is gone with the page. */
