@@ -63,9 +63,16 @@ async function withDevice<T>(act: (page: Page, device: Device) => Promise<T>): P
   return (done as { readonly value: T }).value
 }
 
+/** In every page: keeps what it asked the browser for passkeys with. */
+const KEEP_ASKED = `
+window.asked = []
+const { get } = navigator.credentials ?? {}
+if (get) navigator.credentials.get = options => { window.asked.push(options); return get.call(navigator.credentials, options) }`
+
 async function withPerson(act: (person: WatchedContext, page: Page) => Promise<void>): Promise<void> {
   const person = await watchedContext(browser, { locale: 'en', viewport: { width: 1100, height: 800 } })
   try {
+    await person.context.addInitScript(KEEP_ASKED)
     await act(person, await person.context.newPage())
     expect(person.complaints).toEqual([])
   } finally {
@@ -164,6 +171,22 @@ test('who is not verified, or cancels, is told so, and tries again on the same p
     await acceptBy(page, (await gate.invite('bob')).link)
     await page.getByText('This device already has a passkey for you.').waitFor()
     expect(await credentialsOf(device)).toHaveLength(1)
+  })
+})
+
+test('who presses the button before the browser says whether it offers passkeys by itself goes on being asked', async () => {
+  await withPerson(async (_, page) => {
+    await page.addInitScript(
+      'PublicKeyCredential.isConditionalMediationAvailable = () => new Promise(said => { window.say = said })',
+    )
+    await page.goto(home)
+    await (await deviceOf(page)).touch(false)
+    await page.goto(deep)
+    await page.getByRole('button', { name: 'Sign in with a passkey' }).click()
+    await eventually(() => page.evaluate<boolean>('window.asked.length > 0'), 'the browser is asked')
+    await page.evaluate('window.say(true)')
+    const asked = `window.asked.map(({ mediation, signal }) => [mediation ?? 'pressed', signal.aborted])`
+    expect(await page.evaluate(asked)).toEqual([['pressed', false]])
   })
 })
 

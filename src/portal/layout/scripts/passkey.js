@@ -54,10 +54,13 @@
       offer()
     }
   }
-  // What was just refused is not offered again by itself: a device that answers at once would go round in circles.
+  // What was just refused is not offered again by itself: a device that answers at once would go round in circles. Nor does an offer
+  // take the place of what is asked for by the button meanwhile.
   const offer = async () => {
-    if (!isNew && form.dataset.quiet !== 'true' && (await PublicKeyCredential.isConditionalMediationAvailable?.()))
-      ask('conditional')
+    const before = asking
+    if (isNew || form.dataset.quiet === 'true' || !(await PublicKeyCredential.isConditionalMediationAvailable?.()))
+      return
+    if (asking === before) ask('conditional')
   }
   button.addEventListener('click', () => {
     show('')
