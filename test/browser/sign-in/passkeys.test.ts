@@ -69,6 +69,13 @@ window.asked = []
 const { get } = navigator.credentials ?? {}
 if (get) navigator.credentials.get = options => { window.asked.push(options); return get.call(navigator.credentials, options) }`
 
+/** Once the page has offered the passkeys by itself: what happens to the device from here on does not answer that. */
+const untilOffered = (page: Page) =>
+  eventually(
+    () => page.evaluate<boolean>(`window.asked.some(one => one.mediation === 'conditional')`),
+    'the page offers the passkeys by itself',
+  )
+
 async function withPerson(act: (person: WatchedContext, page: Page) => Promise<void>): Promise<void> {
   const person = await watchedContext(browser, { locale: 'en', viewport: { width: 1100, height: 800 } })
   try {
@@ -119,6 +126,7 @@ test('an invitation is three clicks; the return is one, or none where the browse
     await forget(page)
     await device.touch(false)
     await page.goto(deep)
+    await untilOffered(page)
     expect(await findBarriers(page)).toEqual([])
     await keepPicture(page, 'sign-in-passkey')
     await device.touch(true)
@@ -206,6 +214,7 @@ test('a copy of a passkey that counts ends it, whichever of the two comes second
     await device.touch(false)
     await device.cdp.send('WebAuthn.addCredential', { authenticatorId: device.id, credential })
     await page.goto(deep)
+    await untilOffered(page)
     await device.touch(true)
     await page.getByRole('button', { name: 'Sign in with a passkey' }).click()
     await page.getByText('The passkey was not accepted.').waitFor()
@@ -241,6 +250,7 @@ test('a passkey whose user left the file is refused, and the page is good for th
     await forget(page)
     await device.touch(false)
     await page.goto(`${own.app}/`)
+    await untilOffered(page)
     await device.touch(true)
     await page.getByRole('button', { name: 'Sign in with a passkey' }).click()
     await page.getByText('The passkey was not accepted.').waitFor()
