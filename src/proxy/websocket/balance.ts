@@ -12,7 +12,8 @@ import type { Upstream } from '../upstream/upstream.ts'
 import { type Dialled, type DialOptions, dialUpstream } from './dial.ts'
 
 /** What a dial needs in addition to the upstream. */
-export interface BalancedDial extends Omit<DialOptions, 'address' | 'tls' | 'connectTimeoutMs' | 'onClosed'> {
+export interface BalancedDial
+  extends Omit<DialOptions, 'address' | 'tls' | 'isDoubtful' | 'connectTimeoutMs' | 'onClosed'> {
   /** Whether Host becomes the address's own. */
   readonly hasOwnHost: boolean
   /** What Origin and Referer name, where the application is to take it for its own; null on other routes. */
@@ -67,6 +68,7 @@ async function dialCounted(origin: Origin, upstream: Upstream, options: Balanced
     headers: fieldsFor(origin, options),
     address: origin.address,
     tls: origin.tls,
+    isDoubtful: origin.failures > 0,
     connectTimeoutMs: upstream.connectTimeoutMs,
     onClosed() {
       origin.inFlight--

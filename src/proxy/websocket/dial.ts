@@ -1,5 +1,6 @@
 /** Dials the upstream of a WebSocket; its refusal reaches the client. */
 
+import { connect } from 'node:net'
 import { connect as connectTls } from 'node:tls'
 import { parseLength } from '../../base/byte-counts.ts'
 import { GateError } from '../../base/errors.ts'
@@ -18,6 +19,8 @@ export interface DialOptions {
   readonly address: UpstreamAddress
   /** For https; the system's authorities and the address's own name where it is left out. */
   readonly tls?: OriginTls | undefined
+  /** Whether the address may drop what comes, as one that failed before: its connections end where they are given up. */
+  readonly isDoubtful?: boolean
   /** Path and query as matched and forwarded; the address's base path is put before it here. */
   readonly path: string
   /** What goes upstream, Host among it; fields of the handshake itself are written here. */
@@ -87,7 +90,7 @@ export function dialUpstream(options: DialOptions): Promise<Dialled> {
     const chunkPlace = chunksBegin()
     let head: ResponseHead | null = null
     let isConnected = false
-    const socket = openSocket(address, options.tls, () => {
+    const socket = openSocket(options, () => {
       isConnected = true
       clearTimeout(connecting)
       socket.write(request)
@@ -189,11 +192,17 @@ export function dialUpstream(options: DialOptions): Promise<Dialled> {
   })
 }
 
-/** A connection that is about to be made; TLS verified against the address's own name unless another is given. */
-function openSocket(address: UpstreamAddress, tls: OriginTls | undefined, onConnected: () => void): UpstreamLeg {
+/**
+ * A connection that is about to be made; TLS verified against the address's own name unless another is given.
+ *
+ * Bun's own sockets cannot be closed before they are connected (Bun 1.4.5): at an address that drops what comes, each would keep its
+ * descriptor for two minutes. Those of node:net can.
+ */
+function openSocket({ address, tls, isDoubtful = false }: DialOptions, onConnected: () => void): UpstreamLeg {
   if (address.kind === 'unix') return connectByBun({ path: address.path }, onConnected)
   const { host, name: own, port } = splitAuthority(address.authority, address.scheme === 'https' ? 443 : 80)
-  if (address.scheme === 'http') return connectByBun({ host, port }, onConnected)
+  if (address.scheme === 'http')
+    return isDoubtful ? connect({ host, port }, onConnected) : connectByBun({ host, port }, onConnected)
   // RFC 6066 §3: an address is no server name.
   const isName = !/^[0-9.]+$|:/.test(own)
   const { serverName = isName ? own : undefined, ...rest } = tls ?? {}

@@ -62,6 +62,7 @@ export async function askSocket({ origin, path, fields }: Question, { random }: 
     const dialled = await dialUpstream({
       address: address.kind === 'unix' ? address : { ...address, basePath: '' },
       tls,
+      isDoubtful: true,
       path,
       headers: fields,
       protocols: [],

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'bun:test'
 import type { ServerResponse } from 'node:http'
 import { connect } from 'node:net'
+import { descriptorsOf } from '../../../src/base/connections.ts'
 import { startApp } from '../../kit/applications/app.ts'
 import { startStreaming } from '../../kit/applications/streaming.ts'
 import { eventually, type Gate, startGate } from '../../kit/gate.ts'
@@ -8,6 +9,7 @@ import { needs } from '../../kit/needs.ts'
 import { freePort } from '../../kit/programs/child.ts'
 import { metricsOf } from '../../kit/requests.ts'
 import { routeTo } from '../../kit/toml.ts'
+import { askForWebSocket } from '../../kit/wire/websocket.ts'
 import {
   hasHead,
   httpResponse,
@@ -54,6 +56,11 @@ async function openSocket(gate: Gate): Promise<WebSocket> {
     socket.addEventListener('error', reject)
   })
   return socket
+}
+
+/** How many this process has open. */
+function socketCount(): number {
+  return descriptorsOf('socket:').size
 }
 
 /** An app whose answers end when a test says so. */
@@ -424,7 +431,7 @@ describe('connect_timeout', () => {
     await eventually(() => connected > 512, 'the queue full')
     return {
       port,
-      async stop() {
+      async [Symbol.asyncDispose]() {
         for (const socket of fillers) socket.destroy()
         child.kill('SIGKILL')
         await child.exited
@@ -435,7 +442,7 @@ describe('connect_timeout', () => {
   needs('/proc').test(
     'makes an address that drops what comes count as unreachable: 504, long before timeout',
     async () => {
-      const unreachable = await startUnreachable()
+      await using unreachable = await startUnreachable()
       {
         await using gate = await gateTo([unreachable.port], 'connect_timeout = "400ms"', 'timeout = "1h"')
         const { status, text } = await send(gate)
@@ -443,12 +450,11 @@ describe('connect_timeout', () => {
         expect(text).toContain('upstream.unreachable')
         expect(gate.log.join('')).toContain('connect_timeout')
       }
-      await unreachable.stop()
     },
   )
 
   needs('/proc').test('lets a request go on to another address, and a WebSocket too', async () => {
-    const unreachable = await startUnreachable()
+    await using unreachable = await startUnreachable()
     using server = startStreaming(() => 'well')
     {
       await using gate = await gateTo([unreachable.port, server.port ?? 0], 'connect_timeout = "1s"')
@@ -460,7 +466,42 @@ describe('connect_timeout', () => {
       const socket = await openSocket(gate)
       socket.close()
     }
-    await unreachable.stop()
+  })
+
+  needs('/proc').test('leaves no descriptor of a WebSocket behind where connections failed before', async () => {
+    await using unreachable = await startUnreachable()
+    {
+      await using gate = await gateTo([unreachable.port], 'connect_timeout = "400ms"')
+      const open = async () => (await sendRaw(gate.port, askForWebSocket('app.example'))).status
+      expect(await open()).toBe(504)
+      const before = socketCount()
+      for (let count = 0; count < 4; count++) expect(await open()).toBe(504)
+      await eventually(
+        () => socketCount() <= before,
+        () => `${socketCount()} sockets, ${before} before`,
+        5000,
+      )
+    }
+  })
+
+  test('is over for a WebSocket once its address is back, which says what it likes', async () => {
+    const port = await freePort()
+    await using gate = await gateTo([port])
+    await expect(openSocket(gate)).rejects.toBeDefined()
+    using back = Bun.serve({
+      port,
+      hostname: '127.0.0.1',
+      fetch: (request, server) => (server.upgrade(request) ? undefined : new Response('no')),
+      websocket: { message: (socket, message) => void socket.send(message) },
+    })
+    const socket = await openSocket(gate)
+    const long = 'x'.repeat(300_000)
+    const answer = new Promise<unknown>(resolve => socket.addEventListener('message', ({ data }) => resolve(data)))
+    socket.send(long)
+    expect(await answer).toBe(long)
+    const closed = new Promise<number>(resolve => socket.addEventListener('close', ({ code }) => resolve(code)))
+    await back.stop(true)
+    expect(await closed).toBe(1001)
   })
 
   test('is no limit for an answer that is slow: the connection stands', async () => {
