@@ -17,6 +17,7 @@ export interface Listeners {
   readonly secureAddresses: readonly string[]
   /** Those where proxies in front ask for verdicts. */
   readonly verifyAddresses: readonly string[]
+  /** Requests that have not been answered to their end, and questions for verdicts. */
   readonly pendingRequests: number
   /** Serves HTTPS with these certificates from now on, without failing a request. Where it cannot, the next call tries again. */
   useCertificates(certificates: readonly ServerCertificate[]): void
@@ -100,6 +101,7 @@ export function openListeners(options: ListenersOptions): Listeners {
     get pendingRequests() {
       let count = 0
       for (const { server } of plain) count += server.pendingRequests
+      for (const { server } of asked) count += server.pendingRequests
       for (const front of secure) for (const server of front.servers) count += server.pendingRequests
       return count
     },

@@ -4,6 +4,7 @@ import type { ServerCertificate } from '../../../src/config/values/certificate.t
 import { NONE_HANDED } from '../../../src/server/listen/inherited/sockets.ts'
 import { openListeners } from '../../../src/server/listen/listeners.ts'
 import { makeAuthority } from '../../kit/certificates.ts'
+import { eventually } from '../../kit/gate.ts'
 import { needs } from '../../kit/needs.ts'
 
 const { test } = needs('openssl')
@@ -13,6 +14,31 @@ const authority = makeAuthority()
 function certificateFor(name: string): ServerCertificate {
   return { ...authority.issue(`DNS:${name}`), names: [name], expiresAtMs: Number.POSITIVE_INFINITY }
 }
+
+test('a question for a verdict that waits is among the requests that are being answered', async () => {
+  const { promise: verdict, resolve: decide } = Promise.withResolvers<Response>()
+  const answer = () => new Response('here')
+  const quiet = () => undefined
+  const place = { kind: 'tcp', host: '127.0.0.1', port: 0 } as const
+  const listeners = openListeners({
+    plain: [place],
+    tls: null,
+    verify: { places: [place], fetch: () => verdict },
+    listener: { fetch: answer },
+    certificates: [],
+    hstsS: () => null,
+    isShared: false,
+    inherited: NONE_HANDED,
+    log: { debug: quiet, info: quiet, warn: quiet, error: quiet },
+  })
+  expect(listeners.pendingRequests).toBe(0)
+  const asking = fetch(`http://${listeners.verifyAddresses[0]}/`, { keepalive: false })
+  await eventually(() => listeners.pendingRequests === 1, 'it waits')
+  decide(answer())
+  expect(await (await asking).text()).toBe('here')
+  await eventually(() => listeners.pendingRequests === 0, 'nobody waits')
+  await listeners.stop(0)
+})
 
 test('certificates that cannot be used are tried again, and the ones before serve meanwhile', async () => {
   const [one, other] = [certificateFor('one.example'), certificateFor('other.example')]
