@@ -37,6 +37,8 @@ export interface Ends {
   endUnstored(match: EndedMatch): Promise<number>
   /** Ends all of these. Throws `session.end` where the store keeps what was to end: then it is owed. */
   end(...sessionIds: readonly string[]): Promise<void>
+  /** The same. Returns how many sessions it took out of the store: not those that another process had ended by then. */
+  endCounted(...sessionIds: readonly string[]): Promise<number>
   /**
    * Ends a session whose tokens have moved to another session: no provider revokes them. Where the store does not
    * remove it, that is tried again later.
@@ -86,21 +88,24 @@ export function createEnds({ store, memory, uses, ownerBound, revocations, log }
   }
 
   /** An id is never used twice: to end it once more is always right. */
-  async function endNow(sessionIds: readonly string[]): Promise<void> {
+  async function endNow(sessionIds: readonly string[]): Promise<number> {
+    let number = 0
     await endBy(sessionIds, async () => {
       // Sessions are kept elsewhere, perhaps: they end all the same where a token or link cannot.
       try {
         for (const id of sessionIds) await ownerBound.revoke(id)
       } finally {
-        await remove(sessionIds.filter(id => !ownerBound.has(id)))
+        number = await remove(sessionIds.filter(id => !ownerBound.has(id)))
       }
     })
+    return number
   }
 
-  async function remove(sessionIds: readonly string[]): Promise<void> {
-    if (sessionIds.length === 0) return
-    const rows = await guarded(() => store.remove(...sessionIds))
-    revocations?.revoke(rows.filter(({ id }) => !moved.has(id)))
+  async function remove(sessionIds: readonly string[]): Promise<number> {
+    if (sessionIds.length === 0) return 0
+    const { ids, refreshable } = await guarded(() => store.remove(...sessionIds))
+    revocations?.revoke(refreshable.filter(({ id }) => !moved.has(id)))
+    return ids.length
   }
 
   function keep(sessionIds: readonly string[], ownIds: readonly string[]): void {
@@ -117,9 +122,19 @@ export function createEnds({ store, memory, uses, ownerBound, revocations, log }
     moved.delete(sessionId)
   }
 
+  async function endCounted(...sessionIds: readonly string[]): Promise<number> {
+    try {
+      return await endNow(sessionIds)
+    } catch (error) {
+      keep(sessionIds, sessionIds)
+      throw notEnded(error)
+    }
+  }
+
   return {
     forget,
     endBy,
+    endCounted,
     async endUnstored(match) {
       let number = 0
       // Memory has only the latest sid of a session. For a session that the store no longer has, it does not matter by
@@ -133,12 +148,7 @@ export function createEnds({ store, memory, uses, ownerBound, revocations, log }
       return number
     },
     async end(...sessionIds) {
-      try {
-        await endNow(sessionIds)
-      } catch (error) {
-        keep(sessionIds, sessionIds)
-        throw notEnded(error)
-      }
+      await endCounted(...sessionIds)
     },
     async endMoved(sessionId) {
       moved.add(sessionId)

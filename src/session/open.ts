@@ -236,7 +236,7 @@ async function endEverywhere({ store }: SessionOptions, { ends }: Core, match: E
 function openJudging(options: SessionOptions, core: Core, hearOthers: () => Promise<void>) {
   const { store, sealer, ports, ask, audit = NO_AUDIT } = options
   const { uses, scimDirectory, grants, memory, ownerBound, revocations, ends, deferredEnds, once } = core
-  const { forget, end, endBy } = ends
+  const { forget, end, endBy, endCounted } = ends
   /** No user is signed out because of a group or role that another process learned a moment ago. */
   const isMemberNow = async (someone: Pick<Session, 'portal' | 'identity'>): Promise<boolean> => {
     if (memory.isMember(someone)) return true
@@ -246,7 +246,8 @@ function openJudging(options: SessionOptions, core: Core, hearOthers: () => Prom
   }
   const { tokens, links, suspend, ownersAt } = ownerBound
   const trustRevocation = createTrustRevocation({
-    ...{ store, ports, deferredEnds, audit, end, endBy, forget, isMemberNow, suspend, ownersAt, tokens, links, grants },
+    ...{ store, ports, deferredEnds, audit, endBy, forget, isMemberNow, suspend, ownersAt, tokens, links, grants },
+    end: endCounted,
     cameWith: memory.cameWith,
     revoke: ended => revocations?.revoke(ended),
     counts: someone => memory.limits.providerTrust.counts(someone) && memory.isMember(someone),

@@ -149,6 +149,13 @@ export interface KeptSession {
   readonly handles: readonly StoredHandle[]
 }
 
+/** What was in the store until it was removed. */
+export interface Removed {
+  readonly ids: readonly string[]
+  /** Those that had a refresh token, as they were at that moment. */
+  readonly refreshable: readonly StoredSession[]
+}
+
 /**
  * Where sessions are true. Knows rows and nothing about their meaning: lifetimes, cookies and sealing live above it.
  *
@@ -207,11 +214,8 @@ export interface SessionStore extends AuditStore, RecordStore, DerivedCalls {
   release(sessionId: string, untilMs: number, leftOf: number | null): MaybePromise<void>
   /** Writes when sessions were last used, newest wins. Answers the ids of those that the store does not have. */
   touch(seen: ReadonlyMap<string, number>): MaybePromise<readonly string[]>
-  /**
-   * Removes sessions with all their handles, and notifies every other process. Returns those that had a refresh token,
-   * as they were at that moment.
-   */
-  remove(...sessionIds: readonly string[]): MaybePromise<readonly StoredSession[]>
+  /** Removes sessions with all their handles, and notifies every other process. */
+  remove(...sessionIds: readonly string[]): MaybePromise<Removed>
   /**
    * Invalidates every present cookie in a few steps, however many there are, and notifies every other process. The
    * caller removes their sessions after that.

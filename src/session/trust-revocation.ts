@@ -21,7 +21,7 @@ export interface TrustRevocationTools {
   readonly ports: Pick<Ports, 'now'>
   readonly deferredEnds: Pick<DeferredEnds, 'add' | 'tend' | 'hurry'>
   readonly audit: Audit
-  end(...sessionIds: readonly string[]): Promise<void>
+  readonly end: Ends['endCounted']
   /** No cookie leads to it from memory. */
   forget(sessionId: string): void
   readonly endBy: Ends['endBy']
@@ -109,9 +109,9 @@ export function createTrustRevocation(tools: TrustRevocationTools): TrustRevocat
       const gone = page.sessions
         .map(parseSession)
         .filter((one): one is Session => one !== null && one.createdAtMs <= atMs && includes(one))
-      if (gone.length > 0) await end(...gone.map(({ id }) => id))
+      // Every process comes here: what another one has ended by now is counted there.
+      if (gone.length > 0) ended += await end(...gone.map(({ id }) => id))
       if (gone.length > 0) await onEnding?.(gone)
-      ended += gone.length
       after = page.next
       return after !== null
     })
@@ -165,9 +165,8 @@ export function createTrustRevocation(tools: TrustRevocationTools): TrustRevocat
       return
     await tools.endBy([row.id], async () => {
       const removed = await guarded(() => store.remove(row.id))
-      tools.revoke(removed)
-      // Of one without a refresh token the store does not say whether it was there still.
-      if (removed.length === 0 && row.isRefreshable) return
+      tools.revoke(removed.refreshable)
+      if (removed.ids.length === 0) return
       const facts = { ...sessionFacts(now), by, reason: 'member.none' } as const
       audit.note('sign_out.withdrawn', facts, { facts: tools.cameWith(now).facts })
     })

@@ -157,7 +157,7 @@ function keepsWhatAStoreKeeps(of: (folder: string) => () => NamedStore): void {
       expect(await store.addHandle({ hash: 'h3', sessionId: 'a', host: 'z.example' })).toBe(false)
     }))
 
-  test('what goes is answered as it was, where the provider has given a refresh token for it', () =>
+  test('what goes is named once, and answered as it was where the provider has given a refresh token for it', () =>
     withStore(async store => {
       for (const id of ['a', 'b', 'c']) {
         const session = storedSession(id, { isRefreshable: id !== 'b', secrets: `of ${id}` })
@@ -166,8 +166,10 @@ function keepsWhatAStoreKeeps(of: (folder: string) => () => NamedStore): void {
       const { identity, sid, checkedAtMs } = storedSession('a')
       await store.update('a', { identity, sid, checkedAtMs, isRefreshable: true, secrets: 'of a later' })
       const gone = await store.remove('a', 'b', 'unknown')
-      expect(gone).toEqual([storedSession('a', { isRefreshable: true, secrets: 'of a later' })])
-      expect((await store.remove('a', 'c')).map(({ secrets }) => secrets)).toEqual(['of c'])
+      const later = storedSession('a', { isRefreshable: true, secrets: 'of a later' })
+      expect([[...gone.ids].sort(), gone.refreshable]).toEqual([['a', 'b'], [later]])
+      const others = await store.remove('a', 'b', 'c')
+      expect([others.ids, others.refreshable.map(({ secrets }) => secrets)]).toEqual([['c'], ['of c']])
     }))
 
   test('all cookies that there are end in one stroke, before their sessions, and others are told', () =>

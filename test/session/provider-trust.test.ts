@@ -1,5 +1,6 @@
 import { expect, test } from 'bun:test'
 import { join } from 'node:path'
+import { NO_AUDIT, type OpenAudit } from '../../src/audit/writer.ts'
 import { GateError } from '../../src/base/errors.ts'
 import { makeIdentity } from '../../src/identity/identity.ts'
 import type { SessionLimits } from '../../src/session/lifetimes.ts'
@@ -81,6 +82,46 @@ test('whoever waits for a provider’s answer is not let in with it once the pro
   expect(await sessions.describe(session.id)).toBeNull()
   expect(await sessions.tokens.find(text)).toBeNull()
   await sessions.close()
+})
+
+test('of two processes that end what stood on a provider, each counts what it took out of the store itself', async () => {
+  using folder = temporaryFolder()
+  const clock = fakeClock()
+  const ports = quietPorts(clock)
+  const stores = [1, 2].map(() => openSqliteStore(join(folder.path, 's.db'), ports))
+  const { promise: areBoth, resolve: goOn } = Promise.withResolvers<void>()
+  let removing = 0
+  const counted: unknown[] = []
+  const audit: OpenAudit = {
+    ...NO_AUDIT,
+    note: (event, facts) => void (event === 'sign_out.withdrawn' && counted.push(facts.number)),
+  }
+  const both = stores.map(store =>
+    openSessions({
+      store: {
+        ...store,
+        async remove(...ids) {
+          if (++removing === 2) goOn()
+          await areBoth
+          return store.remove(...ids)
+        },
+      },
+      sealer: createSealer(new Uint8Array(32).fill(7), ports),
+      limits: HERE,
+      ports,
+      audit,
+      timers: { watchMs: 20, flushMs: 20, purgeMs: 20 },
+    }),
+  )
+  const [one] = both
+  if (one === undefined) throw new TypeError('two')
+  for (let count = 0; count < 3; count++)
+    await one.start({ portal: 'home', host: HOST, identity: ADA, secrets: { idToken: 'i', refreshToken: null } })
+  clock.advance(MINUTE)
+  for (const sessions of both) sessions.configure(GONE)
+  await eventually(() => counted.length > 0, 'they are counted')
+  for (const sessions of both) await sessions.close()
+  expect(counted).toEqual([3])
 })
 
 test('nobody signs in by a provider that has just left the portal', async () => {

@@ -186,12 +186,13 @@ end
 
 /** ids → the ids and fields in pairs of those that had a refresh token. */
 export const REMOVE = script(`${DROP}
-local refreshable = {}
+local removed = {}
 for _, id in ipairs(ARGV) do
   local key = p .. 'session:' .. id
-  if redis.call('HGET', key, 'refreshable') == '1' then refreshable[#refreshable + 1] = { id, redis.call('HGETALL', key) } end
+  if redis.call('HGET', key, 'refreshable') == '1' then removed[#removed + 1] = { id, redis.call('HGETALL', key) }
+  elseif redis.call('EXISTS', key) == 1 then removed[#removed + 1] = { id } end
   drop(id)
   redis.call('XADD', p .. 'changes', '*', 'removed', id)
 end
-return refreshable
+return removed
 `)

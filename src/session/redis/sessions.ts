@@ -147,10 +147,11 @@ export function sessionsOver(
           return answers
         },
       )
-      return rows.flat().flatMap(row => {
-        const [id, fields] = Array.isArray(row) ? row : []
-        return parseStored(id, textsOf(fields)) ?? []
-      })
+      const removed = rows.flat().flatMap(row => (Array.isArray(row) ? [row] : []))
+      return {
+        ids: removed.map(([id]) => String(id)),
+        refreshable: removed.flatMap(([id, fields]) => parseStored(id, textsOf(fields)) ?? []),
+      }
     },
     async endCookies() {
       await inEach(partitions.all, endCookiesIn)

@@ -422,17 +422,23 @@ function removalsOn({
       const removed = remove.all(JSON.stringify(ids))
       changes.tellRemoved(...ids)
       if (isWide) database.run(`PRAGMA cache_size = -${CACHE_KIB}`)
-      return removed.filter(row => row.is_refreshable !== 0).map(sessionOf)
+      return removed
     }),
   )
 
   return {
     remove(...sessionIds) {
+      const ids: string[] = []
       const refreshable: StoredSession[] = []
       const removed = bySlices(sessionIds, REMOVED_AT_ONCE, some =>
-        andThen(removeSome(some), rows => void refreshable.push(...rows)),
+        andThen(removeSome(some), rows => {
+          for (const row of rows) {
+            ids.push(row.id)
+            if (row.is_refreshable !== 0) refreshable.push(sessionOf(row))
+          }
+        }),
       )
-      return andThen(removed, () => refreshable)
+      return andThen(removed, () => ({ ids, refreshable }))
     },
     endCookies: retryBusy(
       database.transaction(() => {
