@@ -45,6 +45,7 @@ export interface ContainerOptions {
 export interface Container extends AsyncDisposable {
   /** Its process, as this machine numbers it. */
   readonly pid: number
+  /** Its code, once all that it said is in `output`. */
   readonly exited: Promise<number>
   output(): string
 }
@@ -167,12 +168,14 @@ export async function runContainer({ config, root }: Image, options: ContainerOp
   )
   const place = testPlace()
   let output = ''
-  for (const stream of [child.stdout, child.stderr]) {
-    void (async () => {
-      for await (const piece of stream) output += Buffer.from(piece).toString('utf8')
-    })()
-  }
-  void child.exited.then(() => record(place, output))
+  const readings = [child.stdout, child.stderr].map(async stream => {
+    for await (const piece of stream) output += Buffer.from(piece).toString('utf8')
+  })
+  // Its last words may be read only after its end is known.
+  const exited = Promise.all([child.exited, ...readings]).then(([code]) => {
+    record(place, output)
+    return code
+  })
   const pidText = () => {
     try {
       return readFileSync(pidFile, 'utf8')
@@ -184,12 +187,12 @@ export async function runContainer({ config, root }: Image, options: ContainerOp
   const pid = Number(pidText())
   return {
     pid,
-    exited: child.exited,
+    exited,
     output: () => output,
     async [Symbol.asyncDispose]() {
       // With its process 1 all others end. That it dies with its parent is forgotten where it takes another user.
       if (child.exitCode === null && pid > 1) process.kill(pid, 'SIGKILL')
-      await child.exited
+      await exited
     },
   }
 }
