@@ -10,8 +10,8 @@ import type { UpstreamLeg } from './plain-socket.ts'
 /** The default limit of one message in either direction. */
 export const MAX_MESSAGE_BYTES = 16 * 1024 * 1024
 
-/** How long an upstream may take to answer our Close before the connection is cut. */
-const CLOSE_WAIT_MS = 1000
+/** How long an upstream may take to read our Close, behind all that it has not read yet, and to answer it before the connection is cut. */
+const CLOSE_WAIT_MS = 5000
 
 /** An idle connection is probed, so that an upstream that vanished without a word is noticed. */
 const KEEP_ALIVE_MS = 30_000

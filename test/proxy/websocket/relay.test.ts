@@ -1,4 +1,4 @@
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'bun:test'
+import { afterAll, afterEach, beforeAll, describe, expect, jest, test } from 'bun:test'
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
@@ -764,6 +764,37 @@ describe('closing', () => {
     const gone = closed(anyone)
     expect(proxy.relay.closeWhere(owner => owner.routeId === '/b')).toBe(1)
     expect((await gone).code).toBe(1006)
+  })
+
+  test('an application that is seconds behind with its reading is told why, after all that came before', async () => {
+    const server = await startServer()
+    const accepted = once(server, 'connection')
+    let frames = 0
+    const proxy = startProxy(tcp(portOf(server)), {
+      random(byteCount) {
+        frames++
+        return randomBytes(byteCount)
+      },
+    })
+    const client = await connect(proxy)
+    const [upstream] = await accepted
+    upstream.pause()
+    const taken = once(upstream, 'message')
+    const ended = closed(upstream)
+    const before = frames
+    // More than the system keeps of a connection: the rest waits here.
+    client.send(Buffer.alloc(16_000_000))
+    await until(() => frames > before)
+    jest.useFakeTimers()
+    try {
+      proxy.relay.closeWhere(() => true, 1008, 'signed out')
+      jest.advanceTimersByTime(4000)
+    } finally {
+      jest.useRealTimers()
+    }
+    upstream.resume()
+    expect((await ended).code).toBe(1008)
+    expect((await taken)[0].length).toBe(16_000_000)
   })
 
   test('an exception while relaying ends that connection alone', async () => {
