@@ -76,10 +76,17 @@ export function openAdmin(
   const fetch = answersOf(sources, about, address)
   return listen(address, {
     socket,
-    // Who asks comes seldom, and is to find the process that serves by then.
-    fetch: async request => withClose(await fetch(request)),
+    fetch: async (request, server) => {
+      // Else Bun 1.4.5 resets the connection after ten seconds, which a slow store or a busy machine may take.
+      server.timeout(request, ANSWER_S)
+      // Who asks comes seldom, and is to find the process that serves by then.
+      return withClose(await fetch(request))
+    },
   })
 }
+
+/** How long an answer may take: who asks gives up before. */
+const ANSWER_S = 120
 
 function withClose(answer: Response): Response {
   answer.headers.set('connection', 'close')

@@ -1,4 +1,5 @@
 import { expect, test } from 'bun:test'
+import { type AdminSources, openAdmin } from '../../../src/server/observe/admin-listener.ts'
 import { eventually, startGate } from '../../kit/gate.ts'
 import { routeTo } from '../../kit/toml.ts'
 import { hasHead, openWire, type RawUpstream, startRawUpstream, type Wire } from '../../kit/wire/wire.ts'
@@ -77,6 +78,15 @@ test.concurrent('a client that dawdles over its head is cut, and reaches nothing
   expect(wire.isClosed).toBe(true)
   expect(upstream.connections.length).toBe(0)
   await upstream.close()
+}, 300_000)
+
+test.concurrent('the admin listener answers however long it takes to ask the store', async () => {
+  const sources: Partial<AdminSources> = { unready: () => Bun.sleep(SILENCE_MS).then(() => null), damaged: () => [] }
+  const about = { version: '1', hosts: () => [], now: Date.now }
+  const admin = openAdmin({ kind: 'tcp', host: '127.0.0.1', port: 0 }, sources as AdminSources, about)
+  const answer = await fetch(new URL('/readyz', admin.url), { keepalive: false })
+  expect([answer.status, await answer.text()]).toEqual([200, 'ready\n'])
+  await admin.stop(true)
 }, 300_000)
 
 test.concurrent('Bun 1.4.5 leaves an idle timeout that was taken off to the connection: when this fails, proxy/lifetime/client-idle.ts is simpler', async () => {
