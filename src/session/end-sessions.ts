@@ -1,6 +1,6 @@
 /** How sessions, tokens and links end, here and in other processes. */
 
-import { GateError } from '../base/errors.ts'
+import { errorFacts, GateError } from '../base/errors.ts'
 import type { Log } from '../base/ports.ts'
 import type { OwnerBoundTokens } from './credentials/owner-bound-tokens.ts'
 import { type EndedMatch, isOfMatch } from './ended.ts'
@@ -18,7 +18,7 @@ export interface EndTools {
   readonly ownerBound: OwnerBoundTokens
   /** Null where no provider is asked. */
   readonly revocations: Revocations | null
-  readonly log: Pick<Log, 'info'>
+  readonly log: Pick<Log, 'info' | 'error'>
 }
 
 /** How sessions, tokens and links end. */
@@ -55,6 +55,8 @@ export interface Ends {
   /** Called where there is any, with what could not be ended here just now; nothing where others could not. */
   onOwing(listener: (ownIds: readonly string[]) => void): void
   onEnd(listener: (sessionId: string) => void): void
+  /** Tries it a last time, and says what is left: nobody else may know of it. Never throws. */
+  close(): Promise<void>
 }
 
 /** Ends over a store and what is in memory of it. */
@@ -131,6 +133,21 @@ export function createEnds({ store, memory, uses, ownerBound, revocations, log }
     }
   }
 
+  async function settle(): Promise<void> {
+    const ids = [...owed].slice(0, SETTLED_AT_ONCE)
+    const [first, ...rest] = ids
+    if (first === undefined) return
+    try {
+      await endNow(ids)
+    } catch (error) {
+      // What may be the cause comes last, and these after all others.
+      for (const id of [...rest, first]) if (owed.delete(id)) owed.add(id)
+      throw error
+    }
+    for (const id of ids) settled(id)
+    log.info('What could not be ended while the session store failed has ended', { number: ids.length })
+  }
+
   return {
     forget,
     endBy,
@@ -160,20 +177,7 @@ export function createEnds({ store, memory, uses, ownerBound, revocations, log }
         keep([sessionId], [])
       }
     },
-    async settle() {
-      const ids = [...owed].slice(0, SETTLED_AT_ONCE)
-      const [first, ...rest] = ids
-      if (first === undefined) return
-      try {
-        await endNow(ids)
-      } catch (error) {
-        // What may be the cause comes last, and these after all others.
-        for (const id of [...rest, first]) if (owed.delete(id)) owed.add(id)
-        throw error
-      }
-      for (const id of ids) settled(id)
-      log.info('What could not be ended while the session store failed has ended', { number: ids.length })
-    },
+    settle,
     get isOwing() {
       return owed.size > 0
     },
@@ -184,6 +188,17 @@ export function createEnds({ store, memory, uses, ownerBound, revocations, log }
     },
     onEnd(listener) {
       listeners.push(listener)
+    },
+    async close() {
+      try {
+        while (owed.size > 0) await settle()
+      } catch (error) {
+        log.error('What was to end is still valid, since the session store failed until this process stopped', {
+          number: owed.size,
+          ...errorFacts(error),
+          hint: 'other processes of the same server go on to try it; else "sallyport sessions list" shows what is left, and revoke ends it',
+        })
+      }
     },
   }
 }

@@ -179,6 +179,7 @@ export function openSessions(options: SessionOptions): OpenSessions {
       judging.trustRevocation.close()
       core.deferredEnds.close()
       await core.gates.close()
+      await core.ends.close()
       await upkeep.close()
       await audit.close()
       await store.close()

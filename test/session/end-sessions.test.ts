@@ -1,6 +1,6 @@
 import { expect, test } from 'bun:test'
 import { join } from 'node:path'
-import { GateError } from '../../src/base/errors.ts'
+import { type Facts, GateError } from '../../src/base/errors.ts'
 import { plainUser } from '../../src/config/values/users-file.ts'
 import { makeIdentity } from '../../src/identity/identity.ts'
 import { createEndOthers, type EndOthersTools } from '../../src/session/accounts/end-others.ts'
@@ -128,6 +128,43 @@ test('what cannot be ended keeps nothing else from it, however much there is', a
   sessions.owe([...Array.from({ length: 120 }, (_, index) => `stuck-${index}`), behind])
   await eventually(async () => (await store.findById(behind)) === null, 'the one behind them has ended')
   await sessions.close()
+})
+
+test.each([
+  ['ends as the process stops, once the store can do it', false, []],
+  ['is told of where the process stops before the store can do it', true, [1]],
+])('what could not be ended %s', async (_title, isAway, told) => {
+  using folder = temporaryFolder()
+  const path = join(folder.path, 's.db')
+  const errors: unknown[] = []
+  const quiet = quietPorts(fakeClock())
+  const ports = {
+    ...quiet,
+    log: { ...quiet.log, error: (_: string, facts?: Facts) => void errors.push(facts?.number) },
+  }
+  const store = openSqliteStore(path, ports)
+  let isFailing = true
+  const sessions = openSessions({
+    store: {
+      ...store,
+      remove(...ids) {
+        if (isFailing) throw new Error('the disk is full')
+        return store.remove(...ids)
+      },
+    },
+    sealer: createSealer(new Uint8Array(32).fill(7), ports),
+    limits: { lifetimeMs: 1e9, idleMs: 1e9, cacheBytes: 50_000, providerTrust: ANY_PROVIDER },
+    ports,
+    timers: { watchMs: 1e6 },
+  })
+  const secrets = { idToken: 'i', refreshToken: null }
+  const { id } = (await sessions.start({ portal: 'home', host: 'app.example', identity: ADA, secrets })).session
+  await expect(sessions.end(id)).rejects.toThrow('still valid')
+  isFailing = isAway
+  await sessions.close()
+  const again = openSqliteStore(path, ports)
+  expect([(await again.findById(id)) !== null, errors]).toEqual([isAway, told])
+  await again.close()
 })
 
 test('what belonged to a name that left its file is ended once the store can be read again', async () => {
