@@ -28,6 +28,7 @@ const office = {
   schedule: { spans: [{ fromMinute: 480, untilMinute: 1080 }], days: [0, 1, 2, 3, 4], timezone: 'Europe/Berlin' },
 }
 const night = { schedule: { spans: [{ fromMinute: 1320, untilMinute: 1800 }], days: [4], timezone: 'UTC' } }
+const friday = { schedule: { spans: null, days: [4], timezone: 'UTC' } }
 const at = (iso: string) => ({ nowMs: Date.parse(iso) })
 const season = {
   from: { atMs: Date.UTC(2026, 0, 1), text: '' },
@@ -86,6 +87,13 @@ const CASES: readonly Case[] = [
     ada(),
     { sent: { 'x-app': '(a, mine, b)' } },
     'unknown',
+  ],
+  [
+    'values of which one has a bracket in brackets that closes nothing, each as the rule says',
+    { headers: new Map([['X-App', ['a *', 'mine']]]) },
+    ada(),
+    { sent: { 'x-app': 'a (b \\) c, d), mine' } },
+    'yes',
   ],
   ['a query', { query: debug }, ada(), asking('?debug=1'), 'yes'],
   ['a query without a value', { query: debug }, ada(), asking('?a&debug'), 'yes'],
@@ -241,6 +249,9 @@ const CASES: readonly Case[] = [
   ['the minute after', office, ada(), at('2026-01-05T17:00:00Z'), 'no'],
   ['a Sunday', office, ada(), at('2026-01-04T12:00:00Z'), 'no'],
   ['summer time', office, ada(), at('2026-07-06T06:00:00Z'), 'yes'],
+  ['a day from its first minute on', friday, ada(), at('2026-01-02T00:00:00Z'), 'yes'],
+  ['a day to its last minute', friday, ada(), at('2026-01-02T23:59:59Z'), 'yes'],
+  ['the minute after a day', friday, ada(), at('2026-01-03T00:00:00Z'), 'no'],
   ['a night that has begun', night, ada(), at('2026-01-02T22:00:00Z'), 'yes'],
   ['a night that began yesterday', night, ada(), at('2026-01-03T05:59:00Z'), 'yes'],
   ['the end of a night', night, ada(), at('2026-01-03T06:00:00Z'), 'no'],
@@ -486,6 +497,12 @@ describe('who is turned away is told', () => {
     expect(told({ allow: [{ roles: ['admin'], subjects: ['bob'] }] })).toEqual({ needed: [], codes: ['person.other'] })
     expect(told({ allow: [others, { roles: ['user'], ...within }], facts: at('2026-01-04T12:00:00Z') }).codes).toEqual([
       'network.outside',
+    ])
+    // It misses less, and is for somebody else.
+    const forAda = { subjects: ['ada'], ...within, ...office }
+    expect(told({ allow: [{ subjects: ['bob'] }, forAda], facts: at('2026-01-04T12:00:00Z') }).codes).toEqual([
+      'network.outside',
+      'hours.outside',
     ])
   })
   test('no more than that a rule shuts them out', () =>

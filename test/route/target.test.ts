@@ -225,8 +225,9 @@ describe('path', () => {
 })
 
 describe('method', () => {
-  test.each(['TRACE', 'CONNECT', 'FOO', 'get', ''])('%s is not forwarded', method => {
+  test.each(['TRACE', 'CONNECT', 'FOO', 'get', '', 'X'.repeat(30)])('%s is not forwarded', method => {
     expect(codeOf(() => parseTarget(method, 'http://a/', 'a'))).toBe('target.method')
+    expect(() => parseTarget(method, 'http://a/', 'a')).toThrow(`method ${method.slice(0, 20)} is not forwarded`)
   })
 
   test.each(['GET', 'PROPFIND', 'REPORT', 'PATCH'])('%s is', method => {

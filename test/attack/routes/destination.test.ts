@@ -175,6 +175,12 @@ describe('Destination', () => {
 })
 
 describe('If', () => {
+  test('is no word about what may be overwritten', async () => {
+    const raw = rawRequest('COPY /a', APP, [user, 'Destination: /b', 'If: </a> (["e"])'])
+    const { response, received } = await sendThrough(gate.port, upstream, raw)
+    expect([response.status, linesOf(received, 'overwrite')]).toEqual([201, []])
+  })
+
   test('conditions about the request’s own address pass as they are', async () => {
     for (const value of ['(<opaquelocktoken:1>)', '(Not <DAV:no-lock> ["a)<b"])(["c"])', '"x"']) {
       expect(await ask('PUT /a', user, `If: ${value}`)).toEqual({ status: 201, got: [value], isSeen: true })

@@ -149,6 +149,7 @@ describe('RFC 9110 §7.6.2: Max-Forwards', () => {
   test.each([
     ['GET', '0'],
     ['OPTIONS', 'x'],
+    ['OPTIONS', '9'.repeat(16)],
   ])('says nothing in %s with %s', async (method, value) => {
     const { received } = await forwards(`${method} / HTTP/1.1\r\n${HOST}Max-Forwards: ${value}\r\n\r\n`)
     expect(valuesOf(received, 'max-forwards')).toEqual([value])

@@ -106,7 +106,13 @@ describe('the first request of another user', () => {
   })
 
   test('takes cookies of a parent domain only where this application set them, each where it is', async () => {
-    sets = ['wide=1; Domain=apps.example; Path=/', 'deep=1; Path=/in/deep', 'bare=1']
+    sets = [
+      'wide=1; Domain=apps.example; Path=/',
+      'deep=1; Path=/in/deep',
+      'deeper=1; Path=/in/deep',
+      'deep=2; Path=/in/deep',
+      'bare=1',
+    ]
     const before = await leave(host, '/a/b/page')
     expect(before.set).toEqual(sets)
     sets = []
@@ -117,6 +123,7 @@ describe('the first request of another user', () => {
       gone('others'),
       gone('wide', '/', '; Domain=apps.example'),
       gone('deep', '/in/deep'),
+      gone('deeper', '/in/deep'),
       gone('bare', '/a/b'),
     ])
   })

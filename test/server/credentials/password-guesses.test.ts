@@ -141,14 +141,21 @@ test('right passwords of a crowd wait for each other, however slowly this worker
 })
 
 test('who finds nothing left but wrong ones is refused once they are known to be wrong', async () => {
-  const { ports, sessions } = shared()
+  const { ports, sessions, state } = shared()
   const guesses = createGuesses(ports, sessions, 5)
   const held = []
   for (let at = 0; at < 10; at++) held.push(guesses.begin({ ...ATTEMPT, who: `portal home person-${at}` }))
   const waits = codeOf(() => guesses.begin(ATTEMPT))
   const places = []
   for (const one of held.slice(0, 2)) places.push(await one)
-  for (const place of places) place.leave()
+  await eventually(() => state.spends === 11, 'all have asked')
+  for (const [at, place] of places.entries()) {
+    place.leave()
+    // At once, and not when it would give up.
+    for (let turn = 0; turn < 1000 && state.spends < 12 + at; turn++)
+      await new Promise(resolve => setImmediate(resolve))
+    expect(state.spends).toBe(12 + at)
+  }
   for (const one of held.slice(2)) (await one).leave()
   expect(await waits).toBe('limit.rate')
 })

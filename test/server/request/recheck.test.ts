@@ -33,9 +33,9 @@ const NOBODY_TELLS: Partial<RecheckOptions['sessions']> = {
 }
 
 /** The file with what it needs of the process, at this clock. */
-function compiled(clock: FakeClock) {
+function compiled(clock: FakeClock, more = '') {
   const ports = { ...quietPorts(clock), ask: () => Promise.reject(new Error('there is no upstream')) }
-  const checked = checkConfig(FILE, SOURCES)
+  const checked = checkConfig(FILE + more, SOURCES)
   if (!checked.ok) throw new TypeError(checked.diagnostics.map(({ message }) => message).join('\n'))
   const initial = compileSnapshot(checked.config, checked.fingerprint, createUpstreamPool(ports))
   /** A stream of this session at its only route. */
@@ -155,11 +155,45 @@ test('a stream by a cookie from before its person signed in again ends by the ti
   recheck.close()
 })
 
+test('a stream by a token stays open where a new file lets its route take tokens, and ends where it takes none', () => {
+  const { ports, initial, owned } = compiled(fakeClock(), 'tokens = true\n')
+  const token: Session = {
+    id: 'token:1',
+    portal: 'home',
+    identity: personOf('ada'),
+    isRemembered: false,
+    createdAtMs: 0,
+    expiresAtMs: Number.MAX_SAFE_INTEGER,
+  }
+  const open = new Set([owned(token), owned({ ...token, id: 'signed-in' })])
+  const recheck = openRecheck({
+    initial,
+    ports,
+    sessions: {
+      directories: { isBarred: () => false, see: (identity: Identity) => identity },
+      ...NOBODY_TELLS,
+      check: async () => true,
+    } as unknown as RecheckOptions['sessions'],
+    owners: () => open,
+    onBusy: () => undefined,
+    note: () => undefined,
+    endWhere(isOver) {
+      for (const owner of open) if (isOver(owner)) open.delete(owner)
+    },
+  })
+  recheck.takeOver(initial)
+  expect(open.size).toBe(2)
+  recheck.takeOver(compiled(fakeClock()).initial)
+  expect([...open].map(({ session }) => session.id)).toEqual(['signed-in'])
+  recheck.close()
+})
+
 test('a page that only listens has its session looked at four times a minute, and at every reload', async () => {
   jest.useFakeTimers()
   try {
     const { ports, initial, owned } = compiled(fakeClock())
     const looked: string[] = []
+    const open = new Set([owned(guestOf('ada'))])
     let tellBusy = () => {}
     const recheck = openRecheck({
       initial,
@@ -168,7 +202,7 @@ test('a page that only listens has its session looked at four times a minute, an
         ...NOBODY_TELLS,
         check: async ({ id }: Session) => looked.push(id) > 0,
       } as unknown as RecheckOptions['sessions'],
-      owners: () => [owned(guestOf('ada'))],
+      owners: () => open,
       onBusy(listener) {
         tellBusy = listener
       },
@@ -188,6 +222,10 @@ test('a page that only listens has its session looked at four times a minute, an
     recheck.takeOver(initial)
     await isOver()
     expect(looked).toHaveLength(5)
+    // Nothing wakes a process in which nothing is under way.
+    open.clear()
+    jest.advanceTimersByTime(15_000)
+    expect(jest.getTimerCount()).toBe(0)
     recheck.close()
     expect(jest.getTimerCount()).toBe(0)
   } finally {

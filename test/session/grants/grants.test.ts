@@ -2,6 +2,7 @@ import { expect, test } from 'bun:test'
 import { join } from 'node:path'
 import { GRANTED, type Identity, makeIdentity } from '../../../src/identity/identity.ts'
 import { EMPTY, parseDocument, withoutOver } from '../../../src/session/grants/document.ts'
+import { createGrants } from '../../../src/session/grants/grants.ts'
 import type { SessionLimits } from '../../../src/session/lifetimes.ts'
 import { openSessions } from '../../../src/session/open.ts'
 import { providerTrustOf } from '../../../src/session/provider-trust.ts'
@@ -100,4 +101,49 @@ test('a request counts for thirty days, a grant and a decline until the time tha
   expect(withoutOver(document, 35 * DAY)).toEqual(EMPTY)
   const forGood = { ...grant, untilMs: null }
   expect(withoutOver({ ...document, grants: [forGood] }, 100 * DAY).grants).toEqual([forGood])
+})
+
+/** Grants over a value that this test alone has, and how often it was replaced. */
+function grantsOver(kept: { text: string | null; writes: number }) {
+  const ports = quietPorts(fakeClock())
+  const store = {
+    readShared: () => kept.text,
+    replaceShared(_: string, before: string | null, after: string) {
+      if (before !== kept.text) return false
+      kept.text = after
+      kept.writes++
+      return true
+    },
+  }
+  const grants = createGrants(store, ports, new Map([['home', new Set(['friend'])]]))
+  const ask = async (identity: Identity) => {
+    const asked = await grants.ask({ portal: 'home', identity }, { name: 'Ada', role: 'friend', route: 'x', text: '' })
+    if (asked.kind !== 'asked') throw new Error(asked.kind)
+    return asked.request.id
+  }
+  return { grants, ask }
+}
+
+test('a role that was granted is of one user of a file, and not of a later one of the same name', async () => {
+  const { grants, ask } = grantsOver({ text: null, writes: 0 })
+  const people = [ADA, { ...ADA, userId: '1' }, { ...ADA, userId: '2' }]
+  for (const one of people) {
+    await grants.grant('home', await ask(one), { forMs: null, by: 'admin' })
+    expect(people.filter(other => grants.join('home', other)[GRANTED] !== undefined)).toEqual([one])
+    expect(await grants.drop('home', () => true)).toBe(1)
+  }
+})
+
+test('what people asked for, have and were declined is dropped together; nothing is written where nothing is meant', async () => {
+  const kept = { text: null, writes: 0 }
+  const { grants, ask } = grantsOver(kept)
+  const lengths = () => Object.values(parseDocument(kept.text)).map(({ length }) => length)
+  await grants.grant('home', await ask(ADA), { forMs: null, by: 'admin' })
+  await grants.decline('home', await ask({ ...ADA, subject: 'bob' }))
+  await ask(EVE)
+  const { writes } = kept
+  expect([await grants.drop('home', ({ who }) => who.subject === 'cy'), kept.writes]).toEqual([0, writes])
+  expect(lengths()).toEqual([1, 1, 1])
+  expect([await grants.drop('home', () => true), kept.writes]).toEqual([1, writes + 1])
+  expect(lengths()).toEqual([0, 0, 0])
 })

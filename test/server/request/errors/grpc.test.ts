@@ -32,4 +32,6 @@ test('the message has the code and the reference, percent-encoded but for printa
   expect(headers.get('grpc-message')).toBe('100 %25 f%C3%BCr%0A~ (session.store, ref-1)')
   expect(decodeURIComponent(headers.get('grpc-message') ?? '')).toBe('100 % für\n~ (session.store, ref-1)')
   expect(headers.get('retry-after')).toBe('5')
+  const signIn = problemResponse(401, 'access.sign_in', 'sign in', 'ref-2', {}, { 'www-authenticate': 'Bearer' })
+  expect((await tellGrpc(signIn)).headers.get('www-authenticate')).toBe('Bearer')
 })
