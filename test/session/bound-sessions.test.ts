@@ -2,7 +2,7 @@ import { Database } from 'bun:sqlite'
 import { expect } from 'bun:test'
 import { join } from 'node:path'
 import { makeIdentity } from '../../src/identity/identity.ts'
-import { isBound } from '../../src/session/bound-sessions.ts'
+import { createBindings, isBound } from '../../src/session/bound-sessions.ts'
 import { type Binding, parseBinding } from '../../src/session/device-binding.ts'
 import { type OpenSessions, openSessions } from '../../src/session/open.ts'
 import { openRedisStore } from '../../src/session/redis/store.ts'
@@ -250,6 +250,23 @@ async function renewFrom(
   })
   expect(answer.kind).toBe('proven')
 }
+
+test('of ten thousand sessions that come without a proof it is remembered that they were noted, and no more', async () => {
+  const clock = fakeClock()
+  const noting = createBindings({
+    once: { putOneTime: async () => true, peekOnce: async () => null, consumeOneTime: async () => null },
+    ports: quietPorts(clock),
+  } as unknown as Parameters<typeof createBindings>[0])
+  const from = { client: '198.51.100.7', mayBeOwn: false }
+  const note = (at: number) =>
+    noting.noteUnproven(
+      { id: `s${at}`, portal: 'home', identity: IDENTITY, bound: undefined } as unknown as Session,
+      from,
+    )
+  for (let at = 0; at < 10_000; at++) expect(await note(at)).toBe(true)
+  expect([await note(0), await note(9_999)]).toEqual([false, false])
+  expect([await note(10_000), await note(0)]).toEqual([true, true])
+})
 
 test('a session that goes back to a new store from memory is bound there as it was', () =>
   withSessions(

@@ -192,6 +192,7 @@ test('what belonged to a name that left its file is ended once the store can be 
         portals: new Map([['home', { name: 'home', providers: ['people'] }]]),
         providers: new Map([['people', { issuer: 'users:people', users }]]),
       }),
+      offeredRoles: new Map([['home', new Set(['friend'])]]),
     },
     ports,
     timers: { watchMs: 1_000, flushMs: 1_000, purgeMs: 20 },
@@ -202,12 +203,23 @@ test('what belonged to a name that left its file is ended once the store can be 
     return (await sessions.tokens.create(wanted)).held.session.id
   }
   const [ada, bob] = [await make('ada'), await make('bob')]
+  const grant = async (name: string) => {
+    const identity = makeIdentity('people', 'users:people', `htpasswd:${name}`, {})
+    const wanted = { name, role: 'friend', route: 'x', text: '' }
+    const asked = await sessions.grants.ask({ portal: 'home', identity }, wanted)
+    if (asked.kind !== 'asked') throw new Error(asked.kind)
+    await sessions.grants.grant('home', asked.request.id, { forMs: null, by: 'admin' })
+    return () => sessions.grants.of({ portal: 'home', identity }).grants.length
+  }
+  const [adas, bobs] = [await grant('ada'), await grant('bob')]
+  expect([adas(), bobs()]).toEqual([1, 1])
   await sessions.lookForLeftBehind()
   await eventually(() => failed > 1, 'it is tried again')
   expect(await store.findRecord('token', { id: ada })).not.toBeNull()
   isAway = false
   await eventually(async () => (await store.findRecord('token', { id: ada })) === null, 'it is ended')
   expect(await store.findRecord('token', { id: bob })).not.toBeNull()
+  expect([adas(), bobs()]).toEqual([0, 1])
   await sessions.close()
 })
 

@@ -1,4 +1,4 @@
-import { expect, test } from 'bun:test'
+import { expect, spyOn, test } from 'bun:test'
 import { join } from 'node:path'
 import { makeIdentity } from '../../src/identity/identity.ts'
 import { type Gates, joinGates } from '../../src/session/gates.ts'
@@ -102,6 +102,19 @@ test('gates agree once all of them let in the same people, and each knows who ru
     await one.look()
     stand.clock.advance(2 * SECOND)
     expect([await one.agree(), await two.agree()]).toEqual([true, true])
+  }))
+
+test('a gate that spoke a moment ago, of the file that it runs, needs not speak again to know the others', () =>
+  withStore(async stand => {
+    const writes = spyOn(stand.store, 'changeRecord')
+    const one = stand.join('one')
+    one.run(OLD)
+    await one.look()
+    writes.mockClear()
+    expect([await one.agree(), (await one.look()).length, writes.mock.calls.length]).toEqual([true, 1, 0])
+    stand.clock.advance(2 * SECOND)
+    await one.look()
+    expect(writes).toHaveBeenCalledTimes(1)
   }))
 
 test('files that differ in what lets nobody in are different files, and no reason to wait', () =>

@@ -23,6 +23,7 @@ import { untilTheEnd } from '../kit/opened.ts'
 import { startValkey } from '../kit/programs/valkey.ts'
 import { ANY_PROVIDER } from '../kit/sessions/lifetimes.ts'
 import { redisAt } from '../kit/sessions/shared.ts'
+import { refusal } from '../kit/thrown.ts'
 
 const { describe, test } = needs('valkey-server')
 
@@ -513,6 +514,16 @@ describe.each(Object.entries(STORES))('on %s, a later sign-in of the same person
       signedOutMeanwhile(state),
     )
   })
+
+  test('leaves the one before as it was where it is refused before anything is written', () =>
+    withTwo(async (one, other, clock, store) => {
+      const first = await one.start(signIn(100))
+      const named = { issuer: 'https://id.example', providers: ['id'], subject: null, sid: 'late', isVerified: true }
+      await other.endFor({ ...named, saidAtS: Math.floor(clock.now() / 1000) })
+      expect((await refusal(again(one, first, LATE))).code).toBe('sign_in.state')
+      expect((await one.find(first.token, HOST))?.id).toBe(first.session.id)
+      expect(await store.findById(first.session.id)).not.toBeNull()
+    }))
 
   test.each(['that begins', 'that goes on'])('%s, and is refused while the store fails, ends once it can', kind => {
     const state: Meanwhile = { other: null, clock: null, isFailing: false }

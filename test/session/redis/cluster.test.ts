@@ -1,4 +1,4 @@
-import { expect, test } from 'bun:test'
+import { expect, spyOn, test } from 'bun:test'
 import type { Facts } from '../../../src/base/errors.ts'
 import { clusterPrefixes, openCluster } from '../../../src/session/redis/cluster.ts'
 import type { NodeAddress } from '../../../src/session/redis/cluster-nodes.ts'
@@ -142,6 +142,37 @@ test('a node that nobody asks any more is closed', async () => {
   await eventually(async () => (await messageOf(partition.send('GET', ['k']))) === '', 'another has it')
   await eventually(() => askedOf('a').includes('closed'), 'it is closed')
   cluster.close()
+})
+
+test('nodes are closed with the cluster', async () => {
+  const { cluster, partition, askedOf } = madeUp()
+  await partition.send('GET', ['k'])
+  expect(askedOf('a')).not.toContain('closed')
+  cluster.close()
+  await eventually(() => askedOf('a').includes('closed'), 'it is closed')
+})
+
+test('the log says of a node that takes no writes once in ten minutes', async () => {
+  const { cluster, partition, answer, log } = madeUp()
+  answer('a', command => (command === 'SET' ? new Error('OOM command not allowed') : null))
+  const told = () => log.filter(line => line.startsWith('A node of the session store takes no writes')).length
+  const realNow = performance.now.bind(performance)
+  let aheadMs = 0
+  const clock = spyOn(performance, 'now').mockImplementation(() => realNow() + aheadMs)
+  try {
+    for (const [passedMs, times] of [
+      [0, 1],
+      [9 * 60_000, 1],
+      [61_000, 2],
+    ] as const) {
+      aheadMs += passedMs
+      await messageOf(partition.send('SET', ['k', 'v']))
+      expect(told()).toBe(times)
+    }
+  } finally {
+    clock.mockRestore()
+    cluster.close()
+  }
 })
 
 test('while a slot moves, a command of one key follows it, with ASKING right before', async () => {

@@ -141,6 +141,25 @@ needs('valkey-server').test(
   },
 )
 
+needs('valkey-server').test(
+  'after a failover an account that is older there, or not there, is as it was changed last, and a newer one stays',
+  () =>
+    withStores(async (_store, _other, mine) => {
+      const account = (id: string, version: number) => ({ id: `account:${id}`, version, value: `${id} ${version}` })
+      const endings = createEndings(PORTS)
+      for (const id of ['older', 'same', 'newer', 'missing']) endings.changed(account(id, 10))
+      const has = ({ id, version, value }: ReturnType<typeof account>) =>
+        valkey.ask(mine, 'HSET', `sallyport:1:${id}`, 'version', `${version}`, 'value', value)
+      for (const one of [account('older', 9), account('same', 10), account('newer', 11)]) await has(one)
+      const send = async (command: string, args: readonly string[]) => valkey.ask(mine, command, ...args)
+      const { number } = await endings.repeat(send, { prefix: 'sallyport:1:', count: 1, has: () => true })
+      expect(number).toBe(2)
+      const kept = (id: string) => valkey.ask(mine, 'HGET', `sallyport:1:account:${id}`, 'value')
+      const values = await Promise.all(['older', 'same', 'newer', 'missing'].map(kept))
+      expect(values).toEqual(['older 10', 'same 10', 'newer 11', 'missing 10'])
+    }),
+)
+
 needs('valkey-server').test('when all sessions are removed or purged, nothing of them is left', () =>
   withStores(async (store, _other, mine) => {
     await insert(store, 'a')

@@ -213,6 +213,20 @@ test('a list has what anybody has written by then, by a process that has heard o
   await Promise.all([one.sessions.close(), other.sessions.close()])
 })
 
+test('whom another process has made active again a moment ago is not barred by what this one knew', async () => {
+  using folder = temporaryFolder()
+  const [here, there] = [open(folder.path, undefined, undefined, 3_600_000), open(folder.path)]
+  await there.sessions.directories.replace(DIRECTORY, null, userOf(false))
+  await here.sessions.directories.list(DIRECTORY)
+  expect(here.sessions.directories.isBarred(ADA)).toBe(true)
+  const kept = await there.sessions.directories.find(DIRECTORY, userOf(false).id)
+  await there.sessions.directories.replace(DIRECTORY, kept, userOf(true))
+  const { token } = await here.sessions.start({ portal: 'home', host: HOST, identity: ADA, secrets: SECRETS })
+  expect(here.sessions.directories.isBarred(ADA)).toBe(false)
+  expect(await here.sessions.find(token, HOST)).not.toBeNull()
+  await Promise.all([here.sessions.close(), there.sessions.close()])
+})
+
 test('a directory bars whom it has pushed for as long as the file has it', async () => {
   using folder = temporaryFolder()
   const one = open(folder.path)

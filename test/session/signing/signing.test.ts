@@ -14,6 +14,7 @@ import { needs } from '../../kit/needs.ts'
 import { untilTheEnd } from '../../kit/opened.ts'
 import { startValkey } from '../../kit/programs/valkey.ts'
 import { redisAt } from '../../kit/sessions/shared.ts'
+import { refusal } from '../../kit/thrown.ts'
 
 let database = 0
 
@@ -142,5 +143,15 @@ test('a store that fails is session.store while no key is known, and is done wit
   const { kid } = (await signing.current()).publicJwk
   isDown = true
   expect((await signing.published()).map(key => key.kid)).toEqual([kid])
+  await store.close()
+})
+
+test('where others change the keys again and again, whoever needs one is to come back in a second', async () => {
+  const ports = quietPorts(fakeClock())
+  const store = openSqliteStore(':memory:', ports)
+  const sealer = createSealer(new Uint8Array(32).fill(1), ports)
+  const signing = createSigning({ ...store, replaceShared: () => false }, sealer, ports)
+  const { code, retryAfterS } = await refusal(Promise.resolve(signing.current()))
+  expect([code, retryAfterS]).toEqual(['session.store', 1])
   await store.close()
 })

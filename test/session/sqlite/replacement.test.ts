@@ -1,10 +1,22 @@
 import { Database } from 'bun:sqlite'
 import { describe, expect, test } from 'bun:test'
-import { copyFileSync, existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs'
+import {
+  closeSync,
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  statSync,
+} from 'node:fs'
 import { join } from 'node:path'
+import { makeDraft } from '../../../src/session/sqlite/replacement.ts'
 import { openSqliteStore } from '../../../src/session/sqlite/store.ts'
 import { fakeClock, quietPorts } from '../../kit/clock.ts'
 import { temporaryFolder } from '../../kit/folder.ts'
+import { needs } from '../../kit/needs.ts'
 import { addSession, asides, isWholeFile, vacuumInto } from '../../kit/sessions/database-files.ts'
 
 const ports = quietPorts(fakeClock())
@@ -109,10 +121,29 @@ test('a database of an older layout is kept as it was before it is brought up to
   old.run('PRAGMA user_version = 5')
   old.run('CREATE TABLE links (id TEXT)')
   old.close()
-  for (let attempt = 0; attempt < 2; attempt++) expect(() => openSqliteStore(path, ports)).toThrow()
+  // The second finds a copy, and fails for nothing else.
+  for (let attempt = 0; attempt < 2; attempt++)
+    expect(() => openSqliteStore(path, ports)).toThrow(
+      expect.objectContaining({ cause: expect.objectContaining({ message: 'table links already exists' }) }),
+    )
   const copy = new Database(`${path}.layout-5`)
   expect(copy.query('SELECT id FROM sessions').all()).toEqual([{ id: 'kept' }])
   expect(copy.query('PRAGMA user_version').get()).toEqual({ user_version: 5 })
   copy.close()
   expect(statSync(`${path}.layout-5`).mode & 0o777).toBe(0o600)
+})
+
+needs('/proc').test('a look at all of a database leaves no file open', () => {
+  using folder = temporaryFolder()
+  const path = join(folder.path, 's.db')
+  new Database(path).run('CREATE TABLE t (n INTEGER)')
+  const file = openSync(path, 'r')
+  const open = () => readdirSync('/proc/self/fd').length
+  const before = open()
+  for (let time = 0; time < 5; time++) {
+    expect(makeDraft(file, `${path}.draft`)).toBe('whole')
+    rmSync(`${path}.draft`)
+  }
+  expect(open()).toBe(before)
+  closeSync(file)
 })

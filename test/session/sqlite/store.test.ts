@@ -1,11 +1,12 @@
 import { Database } from 'bun:sqlite'
 import { describe, expect, spyOn, test } from 'bun:test'
-import { readdirSync, readFileSync, statSync, truncateSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, readFileSync, renameSync, statSync, truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { backUpDatabase } from '../../../src/session/sqlite/backup.ts'
 import { openSqliteStore } from '../../../src/session/sqlite/store.ts'
 import { fakeClock, quietPorts } from '../../kit/clock.ts'
 import { temporaryFolder } from '../../kit/folder.ts'
+import { eventually } from '../../kit/gate.ts'
 import { named } from '../../kit/sessions/records.ts'
 import { storedSession } from '../../kit/sessions/stored.ts'
 import { codeOf } from '../../kit/thrown.ts'
@@ -286,4 +287,17 @@ test('a token that is over is purged, were it the only one, and other processes 
   expect(await other.changesSince()).toEqual({ removed: ['token-1'], updated: [] })
   expect(await one.purge(2, 0)).toEqual([])
   await Promise.all([one.close(), other.close()])
+})
+
+test('whoever waits for what is written hears that the folder of the database was moved', async () => {
+  using folder = temporaryFolder()
+  const [here, there] = [join(folder.path, 'here'), join(folder.path, 'there')]
+  mkdirSync(here)
+  const store = openSqliteStore(join(here, 's.db'), ports)
+  let heard = 0
+  const watch = store.onWritten?.(() => heard++)
+  renameSync(here, there)
+  await eventually(() => heard > 0, 'it is heard')
+  watch?.close()
+  await store.close()
 })
