@@ -1,5 +1,6 @@
 import { expect, test } from 'bun:test'
 import { capture, findProgram } from '../../src/console/run-program.ts'
+import { signalOne } from '../kit/programs/ended.ts'
 
 const limits = { cwd: '/', timeoutMs: 60_000, maxBytes: 1000 }
 
@@ -26,7 +27,7 @@ test('a program that takes too long is killed, whoever else has its output open'
     expect([end, code]).toEqual(['too late', null])
     pid = stdout
   }
-  process.kill(Number(pid))
+  signalOne(pid, 'SIGTERM')
 })
 
 test('a program that is not there throws what the platform throws', async () => {

@@ -9,6 +9,7 @@ import { patienceMs } from '../kit/clock.ts'
 import { temporaryFolder } from '../kit/folder.ts'
 import { eventually } from '../kit/gate.ts'
 import { childToml, FROM_SOURCE, freePort } from '../kit/programs/child.ts'
+import { signalOne } from '../kit/programs/ended.ts'
 
 /** A worker that has no turn itself for five of these is stuck, too: on a busy machine they are longer. */
 const BEAT_MS = patienceMs(400)
@@ -83,16 +84,16 @@ test(
   'workers that are stuck are replaced, each once and told of once; one that is slow stays',
   () =>
     withWorkers(async ({ pool, told, pids, ask }) => {
-      const [spinning = 0, stopped = 0] = pids()
+      const [spinning = Number.NaN, stopped = Number.NaN] = pids()
       for (let round = 0; round < 2; round++) {
-        for (const pid of [spinning, stopped]) process.kill(pid, 'SIGVTALRM')
+        for (const pid of [spinning, stopped]) signalOne(pid, 'SIGVTALRM')
         await Bun.sleep(3 * BEAT_MS)
       }
       expect(await ask()).toBe(204)
       expect([pids(), pool.restarts]).toEqual([[spinning, stopped], 0])
 
-      process.kill(spinning, 'SIGALRM')
-      process.kill(stopped, 'SIGSTOP')
+      signalOne(spinning, 'SIGALRM')
+      signalOne(stopped, 'SIGSTOP')
       await eventually(() => pool.restarts === 2 && pool.members.length === 2, 'others are started in their places')
       await eventually(() => pool.members.every(one => one.isListening), 'they listen')
       for (const pid of [spinning, stopped]) expect(pids()).not.toContain(pid)

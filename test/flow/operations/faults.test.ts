@@ -5,6 +5,7 @@ import { startApp } from '../../kit/applications/app.ts'
 import { temporaryFolder } from '../../kit/folder.ts'
 import { eventually, PORTAL, startGate } from '../../kit/gate.ts'
 import { FROM_SOURCE, freePort, startChild } from '../../kit/programs/child.ts'
+import { signalOne } from '../../kit/programs/ended.ts'
 import { routeTo } from '../../kit/toml.ts'
 import { rawRequest } from '../../kit/wire/through.ts'
 import { openWire, sendRaw, startRawUpstream, type Wire } from '../../kit/wire/wire.ts'
@@ -45,7 +46,7 @@ test('a log that nobody reads any more costs no request, and the program still e
   await eventually(answers, 'it answers')
   for (let count = 0; count < 300; count++) expect((await ask(port)).status).toBe(200)
   expect((await ask(port, '/', 'nowhere.example')).status).toBe(404)
-  process.kill(Number(readFileSync(join(folder.path, 'pid'), 'utf8')), 'SIGTERM')
+  signalOne(readFileSync(join(folder.path, 'pid'), 'utf8'), 'SIGTERM')
   await child.exited
   await eventually(async () => !(await answers()), 'it has ended')
 }, 300_000)

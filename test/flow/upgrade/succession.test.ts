@@ -9,7 +9,7 @@ import { needs } from '../../kit/needs.ts'
 import { untilTheEnd } from '../../kit/opened.ts'
 import { compiledBinary } from '../../kit/programs/binary.ts'
 import { freePort, startChild } from '../../kit/programs/child.ts'
-import { isAlive } from '../../kit/programs/ended.ts'
+import { isAlive, signalOne } from '../../kit/programs/ended.ts'
 import { startProviderFor } from '../../kit/provider/provider.ts'
 import { EVERYONE, providerTable, routeForUsers, routeTo } from '../../kit/toml.ts'
 import { type Ask, askOn, type Load, onKept, onNew } from '../../kit/upgrade/load.ts'
@@ -240,7 +240,7 @@ needs('mounts of its own', '/proc').test(
     const command = ['unshare', '--pid', '--fork', '--kill-child', '--mount-proc', await compiledBinary()]
     await using child = await startChild({ command, folder: folder.path, port, toml: PUBLIC })
     const [first] = readFileSync(`/proc/${child.process.pid}/task/${child.process.pid}/children`, 'utf8').split(' ')
-    process.kill(Number(first), 'SIGUSR2')
+    signalOne(first, 'SIGUSR2')
     await eventually(
       () => child.output().includes('The first process of a container cannot be succeeded'),
       'it says so',

@@ -6,6 +6,7 @@ import { eventually } from '../../kit/gate.ts'
 import { needs } from '../../kit/needs.ts'
 import { compiledBinary } from '../../kit/programs/binary.ts'
 import { childToml, freePort } from '../../kit/programs/child.ts'
+import { signalOne } from '../../kit/programs/ended.ts'
 import { askOn, type Load, onKept, onNew } from '../../kit/upgrade/load.ts'
 import { type Managed, type ManagerEvent, startManaged } from '../../kit/upgrade/manager.ts'
 
@@ -58,7 +59,7 @@ test.each([
     expect([pid, STATUS]).toEqual([mainPid(service), 'Serving routes.toml'])
     await service.until('the watchdog is fed', event => event.WATCHDOG === '1' && event.pid === pid)
 
-    process.kill(Number(pid), 'SIGHUP')
+    signalOne(pid, 'SIGHUP')
     const { MONOTONIC_USEC, at_us } = await service.until('it reloads', ({ RELOADING }) => RELOADING === '1')
     const agoUs = Number(at_us) - Number(MONOTONIC_USEC)
     expect(agoUs >= 0 && agoUs < 60e6).toBe(true)
@@ -70,7 +71,7 @@ test.each([
     const mended = (event: ManagerEvent) => event.STATUS === 'Serving routes.toml' && event.READY === undefined
     await service.until('its mend is told', mended)
 
-    process.kill(Number(pid), 'SIGUSR2')
+    signalOne(pid, 'SIGUSR2')
     const { MAINPID, pid: teller } = await service.until('it hands on', event => event.MAINPID !== undefined)
     expect(teller).toBe(pid)
     const next = Number(MAINPID)
@@ -82,7 +83,7 @@ test.each([
     expect(speaks(service.events.slice(0, handedAt + 1))).toEqual(new Set([Number(pid)]))
     expect(speaks(service.events.slice(handedAt + 1))).toEqual(new Set([next]))
 
-    process.kill(next, 'SIGTERM')
+    signalOne(next, 'SIGTERM')
     const stopping = await service.until('it stops', event => event.STOPPING === '1')
     expect([stopping.pid, stopping.EXTEND_TIMEOUT_USEC]).toEqual([next, '12000000'])
     expect(service.events.find(({ ended }) => ended === pid)?.code).toBe(0)
@@ -123,11 +124,11 @@ test.each([
     }
     await goesOn()
     const first = mainPid(service)
-    process.kill(first, 'SIGTERM')
+    signalOne(first, 'SIGTERM')
     await service.until('it ends', ({ ended }) => ended === first)
     service.startAgain()
     await goesOn()
-    process.kill(mainPid(service), 'SIGUSR2')
+    signalOne(mainPid(service), 'SIGUSR2')
     await service.until('another takes over', ({ MAINPID }) => MAINPID !== undefined)
     await service.until('the second one ends', ({ ended }) => ended === mainPid(service))
     await goesOn()

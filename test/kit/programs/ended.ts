@@ -21,6 +21,13 @@ export async function runToEnd(
   return { code, stdout, stderr }
 }
 
+/** Signals one process, by an id that may have been read somewhere: of 0, as an empty text is, all of this run would be signalled. */
+export function signalOne(pid: string | number | undefined, signal: NodeJS.Signals): void {
+  const one = Number(pid)
+  if (!(one > 1)) throw new Error(`${pid} is no process of a test`)
+  process.kill(one, signal)
+}
+
 /** Whether a process runs; one that has ended and that nobody has asked about does not. */
 export function isAlive(pid: number): boolean {
   const state = stateOf(pid)

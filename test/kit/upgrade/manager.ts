@@ -1,5 +1,6 @@
 import { join } from 'node:path'
 import { eventually } from '../gate.ts'
+import { signalOne } from '../programs/ended.ts'
 
 /** One thing that happened to a managed service: it was started or ended, or sent a datagram. */
 export type ManagerEvent = Readonly<Record<string, string | number>>
@@ -64,7 +65,7 @@ export function startManaged({ command, notifySocket, ports = [], env }: Managed
       const pids = events.flatMap(({ started, MAINPID }) => [started, MAINPID])
       for (const pid of pids) {
         try {
-          if (pid !== undefined) process.kill(Number(pid), 'SIGKILL')
+          if (pid !== undefined) signalOne(pid, 'SIGKILL')
         } catch {
           // It has ended by itself.
         }
