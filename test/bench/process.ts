@@ -1,6 +1,6 @@
 import { dlopen, ptr } from 'bun:ffi'
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
-import { connect, createServer } from 'node:net'
+import { connect } from 'node:net'
 import { setPriority } from 'node:os'
 
 /** The proxy under test has this core for itself; load, upstream and this program share the other. */
@@ -212,33 +212,6 @@ export async function untilAnswered(
     await Bun.sleep(1)
   }
   throw new Error(`nothing served ${host} on port ${port} in 20 s`)
-}
-
-/**
- * A port that was free a moment ago, and is no connection's later: it is below those that Linux gives to connections
- * (ip(7), ip_local_port_range), of which a load opens thousands before the last subject starts.
- */
-export async function freePort(): Promise<number> {
-  for (let tries = 0; tries < 100; tries++) {
-    const port = FIRST_PORT + Math.floor(Math.random() * PORTS)
-    if (!given.has(port) && (await isFree(port))) {
-      given.add(port)
-      return port
-    }
-  }
-  throw new Error('no port is free')
-}
-
-const FIRST_PORT = 15_000
-const PORTS = 17_000
-const given = new Set<number>()
-
-function isFree(port: number): Promise<boolean> {
-  const server = createServer()
-  return new Promise(resolve => {
-    server.once('error', () => resolve(false))
-    server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)))
-  })
 }
 
 /** The status of one answer; 0 where there is none. */

@@ -1,8 +1,9 @@
 import { chmodSync, existsSync, mkdirSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { BrowserLite } from '../kit/browser/browser-lite.ts'
+import { freePort } from '../kit/programs/free-port.ts'
 import type { TestProvider } from '../kit/provider/provider.ts'
-import { type Child, freePort, PROXY_CORE, serving, startChild, untilServed } from './process.ts'
+import { type Child, PROXY_CORE, serving, startChild, untilServed } from './process.ts'
 import { type Front, type FrontName, type Subject, subject, type Trust } from './subject.ts'
 
 const ROOT = join(import.meta.dir, '../..')

@@ -1,10 +1,10 @@
 import { chmodSync, mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { freePort } from '../../kit/programs/free-port.ts'
 import { fillRedis } from '../crowd.ts'
 import {
   type Child,
   cpuUs,
-  freePort,
   LOAD_CORE,
   PROXY_CORE,
   runChild,
