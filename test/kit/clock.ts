@@ -2,6 +2,7 @@ import { existsSync, readdirSync, utimesSync, writeFileSync } from 'node:fs'
 import { availableParallelism, loadavg } from 'node:os'
 import { join } from 'node:path'
 import type { Ports } from '../../src/base/ports.ts'
+import { ask } from '../../src/console/network.ts'
 import { plantingRandom } from './log/planted.ts'
 
 /** A clock that moves when it is told to, in milliseconds since the epoch. */
@@ -54,6 +55,10 @@ export function patienceMs(quietMs: number): number {
   const busy = Math.max(1, (loadavg()[0] ?? 0) / availableParallelism())
   return Math.max(quietMs, Math.min(quietMs * busy, 240_000))
 }
+
+/** Asks as a gate does, but waits for as long as an answer takes: for a gate whose provider is held back by a test. */
+export const patientAsk: Ports['ask'] = (address, init) =>
+  ask(address, { ...init, signal: new AbortController().signal })
 
 /** The real clock, which a test may put forward. */
 export interface AheadClock extends FakeClock {

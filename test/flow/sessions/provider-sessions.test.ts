@@ -5,7 +5,7 @@ import { ONCE_LIMITS } from '../../../src/session/one-time.ts'
 import { startStreaming } from '../../kit/applications/streaming.ts'
 import { trailOf } from '../../kit/audit.ts'
 import { type BrowserLite, browserAt } from '../../kit/browser/browser-lite.ts'
-import { aheadClock } from '../../kit/clock.ts'
+import { aheadClock, patientAsk } from '../../kit/clock.ts'
 import { temporaryFolder } from '../../kit/folder.ts'
 import { eventually, type Gate, type GateOptions, startGate } from '../../kit/gate.ts'
 import { needs } from '../../kit/needs.ts'
@@ -168,7 +168,8 @@ describe('refresh', () => {
   )
 
   test('what a provider says counts from when it was asked, however late it is read', async () => {
-    await using gate = await gateWith('refresh = "1m"\nrefresh_limit = "10m"')
+    const text = toml('refresh = "1m"\nrefresh_limit = "10m"')
+    await using gate = await startGate(text, { ports: { ...clock, ask: patientAsk } })
     const { cookie } = await signIn(gate)
     const before = bad.asked.token
     const { promise: isReadLater, resolve: read } = Promise.withResolvers<void>()

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
+import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from 'bun:test'
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { WebSocket as Client, type WebSocket, WebSocketServer } from 'ws'
@@ -13,6 +13,8 @@ import { CASES, type Case, NO_STATUS } from './cases.ts'
  * good client. Both ends are held against the case: what the scripted side is answered, and what the other one hears.
  */
 const cases = Object.values(CASES).flat()
+
+setDefaultTimeout(300_000)
 
 /** Sent at once, or in pieces that end anywhere. */
 type Cut = 'at once' | 'in pieces'
