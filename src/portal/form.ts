@@ -3,6 +3,7 @@
 import { parseLength } from '../base/byte-counts.ts'
 import { GateError } from '../base/errors.ts'
 import { isSmallPiece, nextTurn } from '../base/event-loop.ts'
+import { afterLimit } from '../base/time-limit.ts'
 import type { Sealer } from '../session/seal.ts'
 import type { Session } from '../session/session.ts'
 import type { PortalRequest } from './portal-request.ts'
@@ -177,10 +178,12 @@ export async function readBytes(
   const chunks: Uint8Array[] = []
   let size = 0
   let isLate = false
-  const timer = setTimeout(() => {
-    isLate = true
-    void stop()
-  }, formWaitMs)
+  const wait = () =>
+    afterLimit(formWaitMs, () => {
+      isLate = true
+      void stop()
+    })
+  let stopWaiting = wait()
   try {
     for (let nextBytes = BYTES_A_WAIT; ; ) {
       const { done, value } = await reader.read().catch(leftInTheMiddle)
@@ -196,13 +199,14 @@ export async function readBytes(
       counted?.given(false)
       if (size >= nextBytes) {
         nextBytes = size + BYTES_A_WAIT
-        timer.refresh()
+        stopWaiting()
+        stopWaiting = wait()
       }
       if (isSmallPiece(value)) await nextTurn()
     }
   } finally {
     counted?.leave()
-    clearTimeout(timer)
+    stopWaiting()
   }
 }
 

@@ -63,3 +63,16 @@ test('a name keeps its letters and emoji, and nothing that drives a terminal or 
   expect(parseName(form('key\u202Egnp.exe\u2066\u200F\u001B[2J'))).toBe('keygnp.exe[2J')
   expect(parseName(form('\u202E\u2069'))).toBeNull()
 })
+
+test('a form that has come while this process was held up itself is in time', async () => {
+  const { readable, writable } = new TransformStream<Uint8Array, Uint8Array>()
+  const reading = readBytes(new Request('http://gate.test/', { method: 'POST', body: readable }), 10, 100)
+  Bun.sleepSync(150)
+  // What came meanwhile.
+  setTimeout(async () => {
+    const writer = writable.getWriter()
+    await writer.write(Buffer.from('abc'))
+    await writer.close()
+  }, 1)
+  expect(String(await reading)).toBe('abc')
+})

@@ -2,6 +2,7 @@
 
 import { GateError } from '../../base/errors.ts'
 import type { MaybePromise } from '../../base/maybe-promise.ts'
+import { afterLimit } from '../../base/time-limit.ts'
 
 /** Gives a place back; more than once is the same as once. */
 export type Leave = () => void
@@ -64,11 +65,13 @@ export function createSlots(limits: SlotLimits): Slots {
       if (signal.aborted) throw busy(limits, LEFT)
       if (queue.size >= limits.queue) throw busy(limits, 'and as many as may wait do')
       return new Promise((resolve, reject) => {
-        const timer = setTimeout(() => giveUp(`and none ended in ${limits.queueTimeoutMs} ms`), limits.queueTimeoutMs)
+        const stopWaiting = afterLimit(limits.queueTimeoutMs, () =>
+          giveUp(`and none ended in ${limits.queueTimeoutMs} ms`),
+        )
         const onAbort = (): void => giveUp(LEFT)
         function settle(): void {
           queue.delete(onTurn)
-          clearTimeout(timer)
+          stopWaiting()
           signal.removeEventListener('abort', onAbort)
         }
         function onTurn(leave: Leave): void {

@@ -3,6 +3,7 @@
 import { connect } from 'node:net'
 import { inTime } from '../../base/maybe-promise.ts'
 import type { Ports } from '../../base/ports.ts'
+import { afterLimit } from '../../base/time-limit.ts'
 import type { HealthConfig } from '../../config/keys/upstreams.ts'
 import { faultOf } from './health.ts'
 import type { Origin } from './origin.ts'
@@ -84,9 +85,9 @@ function accepts({ address }: Origin, closing: AbortSignal): Promise<boolean> {
         : splitAuthority(address.authority, address.scheme === 'https' ? 443 : 80)
     const socket = connect(where)
     const end = () => finish(false)
-    const timer = setTimeout(end, CONNECT_MS)
+    const stopWaiting = afterLimit(CONNECT_MS, end)
     function finish(isAccepted: boolean): void {
-      clearTimeout(timer)
+      stopWaiting()
       closing.removeEventListener('abort', end)
       socket.destroy()
       resolve(isAccepted)

@@ -1,6 +1,7 @@
 /** Whether an address accepts connections. */
 
 import { connect } from 'node:net'
+import { afterLimit } from '../../base/time-limit.ts'
 import type { UpstreamAddress } from '../../config/values/address.ts'
 
 /**
@@ -13,9 +14,9 @@ export function reach(address: UpstreamAddress, limitMs: number): Promise<boolea
   const { host, port } = splitAuthority(address.authority, address.scheme === 'https' ? 443 : 80)
   return new Promise(resolve => {
     const socket = connect({ host, port })
-    const timer = setTimeout(() => finish(false), limitMs)
+    const stopWaiting = afterLimit(limitMs, () => finish(false))
     function finish(isReachable: boolean): void {
-      clearTimeout(timer)
+      stopWaiting()
       socket.destroy()
       resolve(isReachable)
     }

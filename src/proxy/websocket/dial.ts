@@ -4,6 +4,7 @@ import { connect } from 'node:net'
 import { connect as connectTls } from 'node:tls'
 import { parseLength } from '../../base/byte-counts.ts'
 import { GateError } from '../../base/errors.ts'
+import { afterLimit } from '../../base/time-limit.ts'
 import type { UpstreamAddress } from '../../config/values/address.ts'
 import { translateFailure, unreachable } from '../failures.ts'
 import { type AnswerBounds, cleanResponseFields, OWN_PATHS_ONLY } from '../fields/response.ts'
@@ -92,17 +93,17 @@ export function dialUpstream(options: DialOptions): Promise<Dialled> {
     let isConnected = false
     const socket = openSocket(options, () => {
       isConnected = true
-      clearTimeout(connecting)
+      stopConnecting()
       socket.write(request)
     })
-    const connecting = setTimeout(() => fail(unreachable(what, label, connectTimeoutMs)), connectTimeoutMs)
-    const timer = setTimeout(() => {
+    const stopConnecting = afterLimit(connectTimeoutMs, () => fail(unreachable(what, label, connectTimeoutMs)))
+    const stopWaiting = afterLimit(options.timeoutMs, () => {
       fail(new GateError('upstream.timeout', `no answer to a WebSocket handshake after ${options.timeoutMs} ms`))
-    }, options.timeoutMs)
+    })
 
     function settle(): void {
-      clearTimeout(timer)
-      clearTimeout(connecting)
+      stopWaiting()
+      stopConnecting()
       options.signal?.removeEventListener('abort', onAbort)
       socket.off('data', onData)
       socket.off('end', onEnd)

@@ -2,6 +2,7 @@
 
 import { toGateError } from '../../base/errors.ts'
 import { atEndOfTurn, turnNow } from '../../base/event-loop.ts'
+import { afterLimit } from '../../base/time-limit.ts'
 import { TOO_BIG } from './close-codes.ts'
 import type { FrameEncoder } from './encoder.ts'
 import { encodeClose, type FrameFault, FrameReader, isOneFrame, OPCODE, type Opcode } from './frames.ts'
@@ -79,7 +80,7 @@ export function createUpstreamSocket({
   let state: 'open' | 'closing' | 'ended' = 'open'
   let endedEarly: string | null = null
   let unanswered: Buffer | null = null
-  let cut: ReturnType<typeof setTimeout> | undefined
+  let spare: (() => void) | undefined
 
   const outbox = createOutbox(socket, encoder, () => state === 'open' && events?.full())
 
@@ -99,13 +100,13 @@ export function createUpstreamSocket({
     outbox.write(OPCODE.close, encodeClose(code, reason))
     outbox.flush()
     // RFC 6455 §7.1.1: the server is the one to close the connection.
-    cut = setTimeout(() => socket.destroy(), CLOSE_WAIT_MS)
+    spare = afterLimit(CLOSE_WAIT_MS, () => socket.destroy())
   }
   function lose(why: string): void {
     if (state === 'ended') return
     const wasOpen = state === 'open'
     state = 'ended'
-    clearTimeout(cut)
+    spare?.()
     socket.destroy()
     if (!wasOpen) return
     if (events === null) endedEarly = why
@@ -189,7 +190,7 @@ export function createUpstreamSocket({
     destroy() {
       state = 'ended'
       outbox.flush()
-      clearTimeout(cut)
+      spare?.()
       socket.destroy()
     },
     pause() {

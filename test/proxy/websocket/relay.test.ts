@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { createServer } from 'node:http'
-import { connect as connectTcp } from 'node:net'
+import { connect as connectTcp, createServer as createTcpServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Server } from 'bun'
@@ -433,6 +433,28 @@ describe('a refusal', () => {
     expect([answer.status, answer.body.toString()]).toEqual([502, 'upstream.refused'])
   })
 
+  test('an upstream that has answered while this process was held up itself is in time', async () => {
+    const upstream = await startRawUpstream(async connection => {
+      const request = await connection.receive({ until: hasHead })
+      await connection.send(acceptWebSocket(request))
+    })
+    stops.push(() => upstream.close())
+    const dialling = dialUpstream({
+      address: tcp(upstream.port),
+      path: '/',
+      headers: {},
+      protocols: [],
+      timeoutMs: 500,
+      random: randomBytes,
+      encoder: new FrameEncoder(randomBytes),
+      offersDeflate: false,
+    })
+    Bun.sleepSync(600)
+    const dialled = await dialling
+    expect(dialled.kind).toBe('open')
+    if (dialled.kind === 'open') dialled.socket.destroy()
+  })
+
   test('an upstream that says nothing becomes 504', async () => {
     const upstream = await startRawUpstream(() => {})
     stops.push(() => upstream.close())
@@ -544,6 +566,39 @@ describe('messages', () => {
     expect(told[0]?.text).toBe('up'.repeat(4000))
     // What was told is a view of memory that is no more.
     expect(told[0]?.message.length).toBe(0)
+  })
+
+  test('an upstream whose Close has come while this process was held up itself is left without a reset', async () => {
+    const errors: unknown[] = []
+    const { promise: isOver, resolve: end } = Promise.withResolvers<void>()
+    const upstream = createTcpServer(socket => {
+      socket.on('error', error => errors.push(error))
+      socket.on('close', () => end())
+      socket.once('data', (head: Buffer) => {
+        socket.write(acceptWebSocket({ raw: head }))
+        socket.once('data', () => {
+          socket.write(frame(0x88, Buffer.from([3, 232])))
+          Bun.sleepSync(1200)
+        })
+      })
+    })
+    await new Promise<void>(resolve => upstream.listen(0, '127.0.0.1', resolve))
+    stops.push(() => upstream.close())
+    const { port } = upstream.address() as { readonly port: number }
+    const dialled = await dialUpstream({
+      address: tcp(port),
+      path: '/',
+      headers: {},
+      protocols: [],
+      timeoutMs: 60_000,
+      random: randomBytes,
+      encoder: new FrameEncoder(randomBytes),
+      offersDeflate: false,
+    })
+    if (dialled.kind !== 'open') throw new Error('it was refused')
+    dialled.socket.close(1000, '')
+    await isOver
+    expect(errors).toEqual([])
   })
 
   test('pings of either side are answered', async () => {

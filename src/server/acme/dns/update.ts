@@ -3,6 +3,7 @@
 import { createHmac, timingSafeEqual } from 'node:crypto'
 import { connect } from 'node:net'
 import type { Ports } from '../../../base/ports.ts'
+import { afterLimit } from '../../../base/time-limit.ts'
 import type { DnsUpdate, NameServer } from '../../../config/keys/acme.ts'
 import { addressesOf, lookBy } from './lookup.ts'
 import {
@@ -104,7 +105,7 @@ const ANSWER_MS = 10_000
 /** Sends a message to a name server by TCP, and answers what comes back. Throws what the platform throws, or that it took too long (RFC 1035 §4.2.2). */
 export async function exchange({ host, port }: NameServer, message: Buffer): Promise<Buffer> {
   const socket = connect({ host, port })
-  const tooLate = setTimeout(() => socket.destroy(new Error('it did not answer in time')), ANSWER_MS)
+  const stopWaiting = afterLimit(ANSWER_MS, () => socket.destroy(new Error('it did not answer in time')))
   try {
     socket.write(Buffer.concat([uint16(message.length), message]))
     let got = Buffer.alloc(0)
@@ -116,7 +117,7 @@ export async function exchange({ host, port }: NameServer, message: Buffer): Pro
     }
     throw new Error('it closed the connection without an answer')
   } finally {
-    clearTimeout(tooLate)
+    stopWaiting()
     socket.destroy()
   }
 }
