@@ -10,17 +10,62 @@ import type { ConfigFiles } from './files.ts'
 /** Why a PEM text is invalid, as the end of a sentence; null for a good one. */
 export type PemFault = string | null
 
-const BLOCK = /-----BEGIN ([A-Z0-9 ]+)-----[\s\S]*?-----END \1-----/g
+/** Up to the dashes behind it. */
+const MARK = /-----(BEGIN|END) ([A-Z0-9 ]+)/g
+
+const DASHES = '-----'
+
+/** A whole block: its text, and what it holds, as `CERTIFICATE`. */
+interface Block {
+  readonly label: string
+  readonly text: string
+}
+
+/** The blocks of a text, each up to the first end of its label; in one pass, however many begin that have no end. */
+function blocksOf(text: string): readonly Block[] {
+  const marks = [...text.matchAll(MARK)].flatMap(({ 0: { length }, 1: kind, 2: label = '', index }) => {
+    const isWhole = text.startsWith(DASHES, index + length)
+    const end = index + length + DASHES.length
+    return isWhole ? [{ isBegin: kind === 'BEGIN', label, start: index, end }] : []
+  })
+  // The nearest last, so that each is looked at once.
+  const ends = new Map<string, (typeof marks)[number][]>()
+  for (const mark of marks.toReversed()) {
+    if (mark.isBegin) continue
+    const same = ends.get(mark.label)
+    if (same === undefined) ends.set(mark.label, [mark])
+    else same.push(mark)
+  }
+  const blocks: Block[] = []
+  let from = 0
+  for (const { isBegin, label, start, end } of marks) {
+    if (!isBegin || start < from) continue
+    const same = ends.get(label) ?? []
+    while ((same.at(-1)?.start ?? end) < end) same.pop()
+    const last = same.at(-1)
+    if (last === undefined) continue
+    blocks.push({ label, text: text.slice(start, last.end) })
+    from = last.end
+  }
+  return blocks
+}
+
+/** The first certificate of a text; null where there is none. */
+function firstCertificate(text: string): X509Certificate | null {
+  const first = blocksOf(text).find(({ label }) => label === 'CERTIFICATE')
+  return first === undefined ? null : readCertificate(first.text)
+}
 
 /** Whether a text holds certificates, each of them whole. Source: RFC 7468 §5. */
 export function checkCertificates(text: string): PemFault {
-  const blocks = [...text.matchAll(BLOCK)]
-  const certificates = blocks.filter(([, label]) => label === 'CERTIFICATE')
+  const blocks = blocksOf(text)
+  const certificates = blocks.filter(({ label }) => label === 'CERTIFICATE')
   if (certificates.length === 0) {
-    if (blocks.some(([, label]) => label?.endsWith('PRIVATE KEY'))) return 'holds a private key, not a certificate'
+    if (blocks.some(({ label }) => label.endsWith('PRIVATE KEY'))) return 'holds a private key, not a certificate'
     return 'holds no PEM certificate'
   }
-  for (const [block] of certificates) if (readCertificate(block) === null) return 'holds a certificate that is damaged'
+  for (const { text: block } of certificates)
+    if (readCertificate(block) === null) return 'holds a certificate that is damaged'
   return null
 }
 
@@ -33,8 +78,7 @@ export function checkPrivateKey(text: string): PemFault {
 
 /** Whether a private key belongs to the first certificate of a text; both are good by themselves. */
 export function isPair(certificates: string, key: string): boolean {
-  const first = [...certificates.matchAll(BLOCK)].find(([, label]) => label === 'CERTIFICATE')?.[0]
-  const certificate = first === undefined ? null : readCertificate(first)
+  const certificate = firstCertificate(certificates)
   const parsed = readKey(key)
   return certificate !== null && parsed !== null && certificate.checkPrivateKey(parsed)
 }
@@ -49,8 +93,7 @@ export interface CertificateFacts {
 
 /** The facts of the first certificate of a good text. Throws TypeError for any other. */
 export function readCertificateFacts(text: string): CertificateFacts {
-  const first = [...text.matchAll(BLOCK)].find(([, label]) => label === 'CERTIFICATE')?.[0]
-  const certificate = first === undefined ? null : readCertificate(first)
+  const certificate = firstCertificate(text)
   if (certificate === null) throw new TypeError('a PEM text that was not checked')
   return {
     names: dnsNames(certificate.subjectAltName ?? ''),
