@@ -89,23 +89,20 @@ async function endOnce(
 ): Promise<number> {
   const { issuer, clientId } = provider
   const name = `${issuer} ${token.id}`
+  if ((await sessions.peekOnce('logout-token', name)) !== null) throw refusal('jti')
+  const same = [...ctx.providers.values()].filter(one => one.issuer === issuer && one.clientId === clientId)
+  const number = await sessions.endFor({
+    issuer,
+    providers: same.map(one => one.name),
+    subject: token.subject,
+    sid: token.sid,
+    isVerified: true,
+    saidAtS: token.saidAtS,
+  })
+  // Only now: where the store fails at any of this, the same token, sent again, must not pass for a replay.
   const lifetimeMs = token.expiresAtMs - ports.now()
   if (!(await sessions.putOneTime('logout-token', name, {}, { lifetimeMs, owner: issuer }))) throw refusal('jti')
-  try {
-    const same = [...ctx.providers.values()].filter(one => one.issuer === issuer && one.clientId === clientId)
-    return await sessions.endFor({
-      issuer,
-      providers: same.map(one => one.name),
-      subject: token.subject,
-      sid: token.sid,
-      isVerified: true,
-      saidAtS: token.saidAtS,
-    })
-  } catch (thrown) {
-    // Nothing was ended: the same token, sent again, must not then pass for a replay.
-    await sessions.consumeOneTime('logout-token', name)
-    throw thrown
-  }
+  return number
 }
 
 /** The providers of the portal that was asked. */

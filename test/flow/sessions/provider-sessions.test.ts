@@ -430,6 +430,22 @@ describe('back-channel logout (OpenID Connect Back-Channel Logout 1.0)', () => {
     expect(both.map(answer => answer.status).sort()).toEqual([200, 400])
   })
 
+  test('a token that could not be heeded is taken when it is sent again, whatever else failed', async () => {
+    await using gate = await gateWith()
+    const { cookie } = await signIn(gate)
+    const body = await tokenOf()
+    using database = new Database(join(gate.folder, 'sallyport.db'))
+    database.run('PRAGMA busy_timeout = 5000')
+    const tables = ['sessions', 'once']
+    for (const table of tables)
+      database.run(`CREATE TRIGGER no_${table} BEFORE DELETE ON ${table} BEGIN SELECT RAISE(FAIL, 'full'); END`)
+    expect((await send(gate, body)).status).toBe(503)
+    for (const table of tables) database.run(`DROP TRIGGER no_${table}`)
+    expect((await send(gate, body)).status).toBe(200)
+    expect(await status(gate, cookie)).toBe(401)
+    expect((await send(gate, body)).status).toBe(400)
+  })
+
   test('works in every process, and while nobody may be asked to sign in', async () => {
     using folder = temporaryFolder()
     const store = `sqlite:${folder.path}/shared.db`
