@@ -93,6 +93,9 @@ test('each cause of a store that cannot be used is told by its name, with what t
     'its user may not do this (ACL)',
     expect.stringContaining('On several machines'),
   ])
+  expect(troubleOf(new Error(`ERR The user executing the script can't run this command or subcommand script: 1`))).toBe(
+    'its user may not do this (ACL)',
+  )
   expect(await troubleAt(`redis://:right@127.0.0.1:${plain.port}/2000`)).toEqual([
     'it has no database of this number',
     expect.stringContaining('the number at the end of store'),
@@ -274,9 +277,11 @@ test('two installations on one server have their own keys, and a user of one can
       expect([name, ...args, inScript]).toEqual([
         name,
         ...args,
-        expect.stringMatching(/NOPERM|ACL failure|can't run this command|not allowed from script|denied/),
+        expect.stringMatching(/NOPERM|ACL failure|The user executing the script can't|not allowed from script|denied/),
       ])
     }
+    const [reading] = await Promise.allSettled([line.send('EVAL', [`return redis.call("HGETALL", "${theirs}")`, '0'])])
+    expect(reading.status === 'rejected' && troubleOf(reading.reason)).toBe('its user may not do this (ACL)')
     expect(await line.send('HGET', ['gate-a:1:session:same', 'portal'])).toBeString()
     expect((await b.store.findById('other'))?.id).toBe('other')
   } finally {
