@@ -182,6 +182,7 @@ describe('at a provider that may not do as it is told', () => {
       expect(refused.asked.get('acr_values')).toBe('phr phrh')
       expect(refused.asked.get('prompt')).toBe('login')
       expect(refused.asked.has('max_age')).toBe(false)
+      expect(gate.told('access.step_up', '"reason":"acr.other"')).toHaveLength(1)
       expect(refused.page.response.status).toBe(403)
       expect(refused.page.html.text).toContain('did not say that yours was one')
       expect((await open(VAULT, { claims: { acr: 'phrh' } })).page.text).toBe('user-1 at /gold')
