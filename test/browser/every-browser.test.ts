@@ -38,6 +38,7 @@ const stand = keep(
       .join('\n')}
 [[routes]]\nhost = "offline.localhost"\npath = "/worker.js"\nexact = true\nupstream = "http://127.0.0.1:${app.port}"\nallow = "public"
 [[routes]]\nhost = "private.localhost"\nupstream = "http://127.0.0.1:${app.port}"\nportal = "home"\nallow = ["user"]\nresponse_headers = { set = { "Cache-Control" = "no-store" } }
+[[routes]]\nhost = "deep.localhost"\nupstream = "http://127.0.0.1:${app.port}"\nportal = "home"\nallow = ["user"]\nkeep_fragment = true
 [[routes]]\nhost = "two.localhost"\npath = "/notes"\nupstream = "http://127.0.0.1:${app.port}"\nportal = "choice"\nallow = "authenticated"`,
   ),
 )
@@ -95,6 +96,10 @@ describeEachBrowser((name, open) => {
     await tab.evaluate(`void (document.querySelector('input[name=login]').value = 'grace')`)
     await tab.press('form button')
   }
+
+  test('comes back to what stood behind #', async () => {
+    await enter(`${stand.app.replace('app.', 'deep.')}/deep?x=1#/place`)
+  })
 
   test('signs in, shows the portal, and signs out', async () => {
     await enter(`${notes}/deep?x=1`)
