@@ -186,9 +186,16 @@ export function createGrants(
     async hear() {
       // What is over is over, whether the store can be read or not.
       recount()
+      // What cannot be read of one portal keeps nobody from hearing of the others.
+      const failures: unknown[] = []
       for (const portal of offered.keys()) {
-        if (take(portal, await guarded(() => store.readShared(nameOf(portal))))) recount()
+        try {
+          if (take(portal, await guarded(() => store.readShared(nameOf(portal))))) recount()
+        } catch (error) {
+          failures.push(error)
+        }
       }
+      if (failures.length > 0) throw failures[0]
     },
     get isAnyTimed() {
       return [...documents.values()].some(({ grants }) => grants.some(({ untilMs }) => untilMs !== null))

@@ -147,3 +147,27 @@ test('what people asked for, have and were declined is dropped together; nothing
   expect([await grants.drop('home', () => true), kept.writes]).toEqual([1, writes + 1])
   expect(lengths()).toEqual([0, 0, 0])
 })
+
+test('what is granted at one portal, and cannot be read, keeps nobody from hearing what was revoked at another', async () => {
+  const texts = new Map<string, string | null>()
+  const offered = new Map(['broken', 'home'].map(portal => [portal, new Set(['friend'])]))
+  const store = {
+    readShared: (name: string) => texts.get(name) ?? null,
+    replaceShared(name: string, _before: string | null, after: string) {
+      texts.set(name, after)
+      return true
+    },
+  }
+  const ports = quietPorts(fakeClock())
+  const [here, elsewhere] = [createGrants(store, ports, offered), createGrants(store, ports, offered)]
+  const someone = { portal: 'home', identity: ADA }
+  const asked = await elsewhere.ask(someone, { name: 'Ada', role: 'friend', route: 'x', text: '' })
+  if (asked.kind !== 'asked') throw new Error(asked.kind)
+  const grant = await elsewhere.grant('home', asked.request.id, { forMs: null, by: 'admin' })
+  await here.hear()
+  expect(here.of(someone).grants).toHaveLength(1)
+  texts.set('grants-broken', 'no JSON')
+  await elsewhere.revoke('home', grant?.id ?? '')
+  await expect(here.hear()).rejects.toThrow()
+  expect(here.of(someone).grants).toEqual([])
+})
