@@ -61,7 +61,7 @@ export interface StoredOwner {
 }
 
 /** Something that a provider has pushed, as JSON, which the store does not read. */
-interface StoredPushed {
+export interface StoredPushed {
   readonly directory: string
   readonly id: string
   readonly value: string

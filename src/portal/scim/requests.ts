@@ -113,7 +113,7 @@ async function create(asked: ScimRequest, kind: Kind, tools: ScimTools): Promise
   const id = resourceIdOf(kind, stated.externalId ?? randomToken(tools.ports.random))
   const before = await directories.find(directory, id)
   if (before !== null && !isGone(before.value)) throw taken()
-  const said = before?.value.kind === 'user' ? parseUser(body, before.value) : stated
+  const said = kind === 'user' && before?.value.kind === 'user' ? parseUser(body, before.value) : stated
   const nowMs = tools.ports.now()
   const one = await made(asked, said, { id, createdAtMs: nowMs, changedAtMs: nowMs }, tools)
   await holdToBounds(directory, before, one, tools)

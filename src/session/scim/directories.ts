@@ -7,7 +7,7 @@ import type { Ports } from '../../base/ports.ts'
 import type { OwnerBoundTokens } from '../credentials/owner-bound-tokens.ts'
 import { identityOf, ownerIdOf } from '../credentials/owners.ts'
 import type { SessionMemory } from '../memory.ts'
-import type { RecordStore } from '../records.ts'
+import type { RecordStore, StoredPushed } from '../records.ts'
 import { guarded } from '../rows.ts'
 import type { Sessions } from '../session.ts'
 import { isBarredUser } from './inactive.ts'
@@ -80,20 +80,20 @@ export interface OwnDirectories extends SessionDirectories {
 }
 
 /** What follows from a change of a directory for its users: here at once, and for what is kept of them. */
-function createConsequences({ store, memory, ownerBound, forget, endFor }: DirectoryTools, tellStanding: () => void) {
+function createConsequences(
+  { store, scimDirectory, memory, ownerBound, forget, endFor }: DirectoryTools,
+  tellStanding: () => void,
+) {
   /**
    * Drops users whom a directory deactivates from memory, computes users with other groups again, and checks what both
    * have under way.
    */
   function apply(directory: Directory, { barred, moved }: Learnt): void {
     if (barred.length === 0 && moved.length === 0) return
-    const gone = new Set(barred)
     const others = new Set(moved)
-    const isAmong = (subjects: ReadonlySet<string>, someone: Someone) =>
-      subjects.has(someone.subject) && isOf(directory, someone)
-    const ended = [...memory.cache.all()].filter(({ session: { identity } }) => isAmong(gone, identity))
+    const ended = [...memory.cache.all()].filter(({ session: { identity } }) => scimDirectory.isBarred(identity))
     for (const { session } of ended) forget(session.id)
-    memory.review(({ identity }) => isAmong(others, identity))
+    memory.review(({ identity }) => others.has(identity.subject) && isOf(directory, identity))
     ownerBound.forgetAll()
     for (const subject of [...barred, ...moved]) {
       for (const portal of directory.portals) {
@@ -135,8 +135,7 @@ export function createDirectories(tools: DirectoryTools): OwnDirectories {
     const rows = guarded(() => store.listRecords('pushed', directoryIdOf(directory)))
     return andThen(rows, found => {
       unread.delete(directory)
-      const all = found.flatMap(({ value }) => keptFrom(value) ?? [])
-      apply(directory, scimDirectory.learn(directory, all))
+      apply(directory, scimDirectory.learn(directory, found.map(keptFrom)))
     })
   }
 
@@ -167,7 +166,7 @@ export function createDirectories(tools: DirectoryTools): OwnDirectories {
 
   async function find(directory: Directory, id: string): Promise<Kept | null> {
     const row = await guarded(() => store.findRecord('pushed', { directory: directoryIdOf(directory), id }))
-    return row === null ? null : keptFrom(row.value)
+    return row === null ? null : keptFrom(row)
   }
 
   return {
@@ -210,7 +209,7 @@ export function createDirectories(tools: DirectoryTools): OwnDirectories {
     async replace(directory, before, after) {
       const id = after?.id ?? before?.value.id
       if (id === undefined) throw new TypeError('nothing is put in place of nothing')
-      const text = after === null ? null : JSON.stringify(after)
+      const text = after === null ? null : after === before?.value ? before.text : JSON.stringify(after)
       if (text !== before?.text) {
         const key = { directory: directoryIdOf(directory), id }
         const written = await guarded(() =>
@@ -253,9 +252,8 @@ export function createDirectories(tools: DirectoryTools): OwnDirectories {
   }
 }
 
-function keptFrom(text: string): Kept | null {
-  const value = parsePushed(text)
-  return value === null ? null : { value, text }
+function keptFrom({ id, value: text }: StoredPushed): Kept {
+  return { value: parsePushed(text, id), text }
 }
 
 function shapeOf({ provider, issuer, portals, groups }: Directory): readonly unknown[] {

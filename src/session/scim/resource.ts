@@ -84,14 +84,32 @@ export function resourceIdOf(kind: Pushed['kind'], externalId: string): string {
   return sha256(JSON.stringify([kind, externalId])).slice(0, 22)
 }
 
-/** A row of the store; null for a row in another form. */
-export function parsePushed(text: string): Pushed | null {
+/**
+ * A row of the store. One in another form may have barred somebody: it stands for a deleted user of that id, until the
+ * provider pushes its resource again.
+ */
+export function parsePushed(text: string, id: string): Pushed {
+  return wholeFrom(text) ?? unreadable(id)
+}
+
+/** Whether this stands for a row that could not be read: no pushed user is without a `sub`. */
+export function isUnreadable({ externalId }: PushedUser): boolean {
+  return externalId === ''
+}
+
+function unreadable(id: string): PushedUser {
+  const said = { externalId: '', userName: '', displayName: null }
+  return { kind: 'user', id, createdAtMs: 0, changedAtMs: 0, ...said, isActive: false, isGone: true }
+}
+
+function wholeFrom(text: string): Pushed | null {
   try {
     const raw = JSON.parse(text) as Pushed | null
     if (raw === null || typeof raw.id !== 'string' || !Number.isFinite(raw.createdAtMs + raw.changedAtMs)) return null
     const isWhole =
       raw.kind === 'user'
-        ? typeof raw.externalId === 'string' && typeof raw.userName === 'string'
+        ? [raw.externalId, raw.userName].every(one => typeof one === 'string') &&
+          [raw.isActive, raw.isGone].every(one => typeof one === 'boolean')
         : raw.kind === 'group' && typeof raw.displayName === 'string' && Array.isArray(raw.members)
     return isWhole ? raw : null
   } catch {

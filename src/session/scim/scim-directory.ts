@@ -2,7 +2,15 @@
 
 import type { Identity } from '../../identity/identity.ts'
 import { isBarredUser } from './inactive.ts'
-import { type Directory, isOf, type Kept, type Pushed } from './resource.ts'
+import {
+  type Directory,
+  isOf,
+  isUnreadable,
+  type Kept,
+  type Pushed,
+  type PushedUser,
+  resourceIdOf,
+} from './resource.ts'
 
 /** Someone at a provider. */
 export type Someone = Pick<Identity, 'provider' | 'issuer' | 'subject'>
@@ -59,7 +67,10 @@ interface Known {
   readonly all: Map<string, Entry>
   readonly isMixed: boolean
   readonly size: DirectorySize
+  /** Subjects, and ids of those that cannot be read. */
   readonly barred: Set<string>
+  /** Whether there may be such ids. */
+  readonly isDamaged: boolean
   /** By what rules call it, in how many groups of that name the user of an id is. */
   readonly holders: Map<string, Map<string, number>>
   /** By subject, what rules call the groups of everyone who was pushed; empty where groups are what is said at sign-in. */
@@ -94,7 +105,9 @@ export function createScimDirectory(): ScimDirectory {
       return known.filter(({ isLearnt }) => !isLearnt).map(({ directory }) => directory)
     },
     isBarred(someone) {
-      return known.length > 0 && knownOf(someone)?.barred.has(someone.subject) === true
+      const one = known.length === 0 ? undefined : knownOf(someone)
+      if (one === undefined) return false
+      return one.barred.has(someone.subject) || (one.isDamaged && one.barred.has(resourceIdOf('user', someone.subject)))
     },
     see(identity) {
       const groups = known.length === 0 ? undefined : knownOf(identity)?.groups.get(identity.subject)
@@ -120,14 +133,14 @@ export function createScimDirectory(): ScimDirectory {
       const isMoved = before?.value.createdAtMs !== after?.value.createdAtMs
       if (isMoved) one.all.delete(id)
       if (after !== null) one.all.set(id, after)
-      put({ ...one, isMixed: one.isMixed || isMoved, size: sum(sum(one.size, before, -1), after, 1) })
+      const size = sum(sum(one.size, before, -1), after, 1)
+      const isDamaged = one.isDamaged || isStandIn(after)
+      put({ ...one, isMixed: one.isMixed || isMoved, size, isDamaged })
       const moved = movedBy(one, before?.value ?? null, after?.value ?? null)
-      if (after?.value.kind !== 'user') return { barred: [], moved }
-      const { externalId } = after.value
-      const isBarred = isBarredUser(after.value)
-      if (isBarred) one.barred.add(externalId)
-      else one.barred.delete(externalId)
-      return { barred: isBarred ? [externalId] : [], moved }
+      if (before?.value.kind === 'user') one.barred.delete(barredNameOf(before.value))
+      if (after?.value.kind !== 'user' || !isBarredUser(after.value)) return { barred: [], moved }
+      one.barred.add(barredNameOf(after.value))
+      return { barred: isUnreadable(after.value) ? [] : [after.value.externalId], moved }
     },
     all(directory) {
       const one = knownOf(directory)
@@ -157,9 +170,18 @@ function knownFrom(directory: Directory, kept: readonly Kept[], isLearnt: boolea
     const entry = entryOf(one)
     all.set(entry.value.id, entry)
     size = sum(size, entry, 1)
-    if (entry.value.kind === 'user' && isBarredUser(entry.value)) barred.add(entry.value.externalId)
+    if (entry.value.kind === 'user' && isBarredUser(entry.value)) barred.add(barredNameOf(entry.value))
   }
-  return { directory, isLearnt, all, isMixed: true, size, barred, ...groupsIn(directory, all) }
+  const isDamaged = [...all.values()].some(isStandIn)
+  return { directory, isLearnt, all, isMixed: true, size, barred, isDamaged, ...groupsIn(directory, all) }
+}
+
+function barredNameOf(user: PushedUser): string {
+  return isUnreadable(user) ? user.id : user.externalId
+}
+
+function isStandIn(entry: Entry | null): boolean {
+  return entry?.value.kind === 'user' && isUnreadable(entry.value)
 }
 
 function entryOf({ value, text }: Kept): Entry {
@@ -182,7 +204,8 @@ function inOrder(one: Pushed, other: Pushed): number {
 
 /** What hangs on one that was written, in `holders` and `groups`; answers who is in other groups. */
 function movedBy(one: Known, before: Pushed | null, after: Pushed | null): readonly string[] {
-  const user = before?.kind === 'user' ? before : after?.kind === 'user' ? after : null
+  // One that could not be read before has its name only now.
+  const user = after?.kind === 'user' ? after : after === null && before?.kind === 'user' ? before : null
   if (user !== null) return place(one, after === null ? null : user.id, user.externalId)
   const touched = new Set<string>()
   const [from, to] = [heldBy(one.directory, before), heldBy(one.directory, after)]

@@ -203,6 +203,31 @@ test('a directory that cannot be read keeps nobody from hearing who has signed o
   }
 })
 
+test('a user whose row cannot be read counts as inactive, until the provider pushes them again', async () => {
+  using folder = temporaryFolder()
+  const { id } = userOf(false)
+  for (const value of ['', '{"kind":"us', JSON.stringify({ ...userOf(false), isActive: 'false' })]) {
+    const before = open(folder.path)
+    const key = { directory: directoryIdOf(DIRECTORY), id }
+    await before.store.changeRecord('pushed', key, () => ({ ...key, value }))
+    await before.sessions.close()
+    const one = open(folder.path)
+    const { directories } = one.sessions
+    expect(directories.isBarred(ADA)).toBe(true)
+    expect(directories.isBarred({ ...ADA, subject: 'ben' })).toBe(false)
+    expect((await refusal(start(one))).code).toBe('provider.inactive')
+    // To delete them changes nothing of it.
+    const kept = await directories.find(DIRECTORY, id)
+    expect(await directories.replace(DIRECTORY, kept, kept?.value ?? null)).toBe(true)
+    expect((await one.store.findRecord('pushed', key))?.value).toBe(value)
+    expect(await directories.replace(DIRECTORY, kept, userOf(true))).toBe(true)
+    expect(directories.isBarred(ADA)).toBe(false)
+    const { token } = await start(one)
+    expect(await one.sessions.find(token, HOST)).not.toBeNull()
+    await one.sessions.close()
+  }
+})
+
 test('a list has what anybody has written by then, by a process that has heard of nothing since', async () => {
   using folder = temporaryFolder()
   const other = open(folder.path, undefined, undefined, 3_600_000)
