@@ -8,6 +8,8 @@ const TESTS = join(import.meta.dir, '..')
 const NEEDED: readonly (readonly [use: RegExp, need: string])[] = [
   [/`\/proc\/\$\{|['"`]\/proc\/self\//, '/proc'],
   [/\b(?:descriptorsOf|listeningDescriptors)\b/, '/proc'],
+  // A process that hands over finds its sockets there.
+  [/\bhandOver\(|\.kill\('SIGUSR2'\)/, '/proc'],
   [/'unshare'/, 'mounts of its own'],
   [/'127\.0\.0\.[2-9]'/, '127.0.0.2'],
   [/'setpriv'/, 'setpriv'],
@@ -22,6 +24,7 @@ const ASKED_ELSEWHERE: Readonly<Record<string, string>> = {
   'kit/programs/container.ts': 'of tests that need mounts of their own',
   'flow/operations/container.test.ts': 'of tests that need mounts of their own',
   'flow/operations/count.test.ts': 'tries the questions',
+  'kit/upgrade/succession.ts': 'of tests that hand over',
   'kit/programs/machine.ts': 'asks by itself, and its one test says why it is skipped',
   'kit/programs/memory-group.ts': 'makes no group where there is no /proc',
   'attack/answers/own-answers.test.ts': 'sends it as the path of a request',

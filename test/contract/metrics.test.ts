@@ -13,7 +13,8 @@ import { FROM_SOURCE, freePort, startChild } from '../kit/programs/child.ts'
 import { metricsOf } from '../kit/requests.ts'
 import { EVERYONE, portalTable, providerTable, routeTo, SILENT } from '../kit/toml.ts'
 
-const { test } = needs('openssl')
+// How many files are open is counted there.
+const { test } = needs('openssl', '/proc')
 
 /** A row of the table in docs/metrics.md, as a real server's family makes it. */
 function row({ name, kind, help, series }: Family): string {

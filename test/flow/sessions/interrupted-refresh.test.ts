@@ -6,6 +6,7 @@ import { startStreaming } from '../../kit/applications/streaming.ts'
 import { askAsAll, type Belongings } from '../../kit/belongings.ts'
 import { temporaryFolder } from '../../kit/folder.ts'
 import { eventually } from '../../kit/gate.ts'
+import { needs } from '../../kit/needs.ts'
 import { untilTheEnd } from '../../kit/opened.ts'
 import { compiledBinary } from '../../kit/programs/binary.ts'
 import { type Child, freePort, startChild } from '../../kit/programs/child.ts'
@@ -111,26 +112,30 @@ test('SIGTERM waits for the answer, and nobody is signed out by it', async () =>
   stand.database.close()
 }, 300_000)
 
-test('a process that gives way by SIGUSR2 waits for the answer, and the next one has it', async () => {
-  using folder = temporaryFolder()
-  const stand = await signedIn(folder.path)
-  stand.makeDue()
-  const child = await stand.start()
-  const answer = await askSlowly(child, stand)
-  setTimeout(answer, LATEST_MS)
-  {
-    await using successor = await handOver(child)
-    expect(successor.pid).not.toBe(child.process.pid)
-    expect(await askAsAll(child, stand.all)).toEqual([200, 200, 200])
-    answer()
-    expect(await child.process.exited).toBe(0)
-    expect(child.output()).not.toContain('Database has closed')
-    expect(child.output()).not.toContain('could not be checked')
-    expect(await askAsAll(child, stand.all)).toEqual([200, 200, 200])
-  }
-  await isAskedAgain(stand)
-  stand.database.close()
-}, 300_000)
+needs('/proc').test(
+  'a process that gives way by SIGUSR2 waits for the answer, and the next one has it',
+  async () => {
+    using folder = temporaryFolder()
+    const stand = await signedIn(folder.path)
+    stand.makeDue()
+    const child = await stand.start()
+    const answer = await askSlowly(child, stand)
+    setTimeout(answer, LATEST_MS)
+    {
+      await using successor = await handOver(child)
+      expect(successor.pid).not.toBe(child.process.pid)
+      expect(await askAsAll(child, stand.all)).toEqual([200, 200, 200])
+      answer()
+      expect(await child.process.exited).toBe(0)
+      expect(child.output()).not.toContain('Database has closed')
+      expect(child.output()).not.toContain('could not be checked')
+      expect(await askAsAll(child, stand.all)).toEqual([200, 200, 200])
+    }
+    await isAskedAgain(stand)
+    stand.database.close()
+  },
+  300_000,
+)
 
 test('kill -9 costs the person a sign-in, and their tokens and links nothing: they rest by the last good word', async () => {
   using folder = temporaryFolder()

@@ -264,20 +264,24 @@ needs('right to mount').describe('a disk', () => {
     300_000,
   )
 
-  test.concurrent('that is full keeps a gate from taking over from one that has its database open', async () => {
-    using folder = temporaryFolder()
-    using disk = temporaryFolder()
-    using _mounted = mountSmall(disk.path, 'size=2m,mode=755')
-    await using gate = await openOn(disk.path, folder.path, { port: await freePort() })
-    const ada = await comeIn(gate.site, 'ada')
-    const free = fill(disk.path)
-    gate.process.kill('SIGUSR2')
-    await eventually(() => gate.output().includes('cannot start'), 'the next one says why it does not start')
-    expect(await statusFor(ada, gate.site)).toBe(200)
-    expect(gate.process.exitCode).toBeNull()
-    free()
-    await comeIn(gate.site, 'bob')
-  }, 300_000)
+  needs('/proc').test.concurrent(
+    'that is full keeps a gate from taking over from one that has its database open',
+    async () => {
+      using folder = temporaryFolder()
+      using disk = temporaryFolder()
+      using _mounted = mountSmall(disk.path, 'size=2m,mode=755')
+      await using gate = await openOn(disk.path, folder.path, { port: await freePort() })
+      const ada = await comeIn(gate.site, 'ada')
+      const free = fill(disk.path)
+      gate.process.kill('SIGUSR2')
+      await eventually(() => gate.output().includes('cannot start'), 'the next one says why it does not start')
+      expect(await statusFor(ada, gate.site)).toBe(200)
+      expect(gate.process.exitCode).toBeNull()
+      free()
+      await comeIn(gate.site, 'bob')
+    },
+    300_000,
+  )
 
   test.concurrent('that is read-only, with no database yet, is a clear refusal at start', async () => {
     using folder = temporaryFolder()

@@ -13,7 +13,7 @@ import { handOver } from '../../kit/upgrade/succession.ts'
 const keep = untilTheEnd()
 const upstream = keep(Bun.serve({ port: 0, hostname: '127.0.0.1', fetch: () => new Response('here') }))
 const ROUTE = routeTo(upstream, 'app.example', 'allow = "public"')
-const { test } = needs('openssl', '::1')
+const { test } = needs('openssl', '::1', '/proc')
 
 const authority = makeAuthority()
 const { cert, key } = authority.issue('DNS:app.example')
