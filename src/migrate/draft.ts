@@ -3,7 +3,7 @@
 import { formatKey, formatToml } from '../config/keys/table.ts'
 import type { Json } from '../config/text/raw.ts'
 import type { Notes } from './notes.ts'
-import { type Blanks, replaceLong, STAND_IN_HOST, withoutLong } from './variables-to-set.ts'
+import { type Blanks, replaceLogins, replaceLong, STAND_IN_HOST, withoutLong } from './variables-to-set.ts'
 
 /** What every importer is given. */
 export interface Tools {
@@ -74,7 +74,7 @@ const STAYS: ReadonlySet<string> = new Set(['response_headers', 'files'])
  * The same sections with a variable for each long part of a path or an address that may be a secret: `/hook/9f8b7c…` lets in whoever
  * knows it. Comments and notes have none of them either.
  */
-export function withoutLongParts(sections: readonly Section[], blanks: Blanks): readonly Section[] {
+function withoutLongParts(sections: readonly Section[], blanks: Blanks): readonly Section[] {
   const known = new Map<string, string>()
   const variableFor = (part: string, before: string): string => {
     const which = known.size === 0 ? '' : ` (long part ${known.size + 1} of that file)`
@@ -83,21 +83,54 @@ export function withoutLongParts(sections: readonly Section[], blanks: Blanks): 
     known.set(part, reference)
     return reference
   }
-  const ofValue = (value: Json, isPath: boolean): Json => {
-    if (typeof value === 'string') return isPath || value.includes('/') ? replaceLong(value, variableFor) : value
-    if (Array.isArray(value)) return value.map(one => ofValue(one, isPath))
-    if (typeof value !== 'object' || value === null) return value
-    return Object.fromEntries(Object.entries(value).map(([key, one]) => [key, ofValue(one, /path/.test(key))]))
-  }
   return sections.map(section => {
     if (section.title !== '[[routes]]') return section
     const entries = section.entries.map(one => ({
       ...one,
-      value: STAYS.has(one.key) ? one.value : ofValue(one.value, /path|prefix/.test(one.key)),
+      value: STAYS.has(one.key)
+        ? one.value
+        : replaceTexts(one.value, /path|prefix/.test(one.key), (text, isPath) =>
+            isPath || text.includes('/') ? replaceLong(text, variableFor) : text,
+          ),
       ...(one.comment === undefined ? {} : { comment: withoutLong(one.comment) }),
     }))
     return { ...section, entries }
   })
+}
+
+/** A value with its texts replaced; `isPath`: one under a key that is for paths. */
+function replaceTexts(value: Json, isPath: boolean, replace: (text: string, isPath: boolean) => string): Json {
+  if (typeof value === 'string') return replace(value, isPath)
+  if (Array.isArray(value)) return value.map(one => replaceTexts(one, isPath, replace))
+  if (typeof value !== 'object' || value === null) return value
+  return Object.fromEntries(
+    Object.entries(value).map(([key, one]) => [key, replaceTexts(one, /path/.test(key), replace)]),
+  )
+}
+
+/** The same sections with a variable for each name and password in an address, whatever the address is for. */
+function withoutLogins(sections: readonly Section[], blanks: Blanks): readonly Section[] {
+  const known = new Map<string, string>()
+  return sections.map(section => ({
+    ...section,
+    entries: section.entries.map(one => ({
+      ...one,
+      value: replaceTexts(one.value, false, text =>
+        replaceLogins(text, login => {
+          const which = known.size === 0 ? '' : ` (login ${known.size + 1} of that file)`
+          const meaning = `the name and password before the @ in ${one.key}${which}`
+          const reference = known.get(login) ?? blanks.add('ADDRESS_LOGIN', meaning, 'fill-in:fill-in')
+          known.set(login, reference)
+          return reference
+        }),
+      ),
+    })),
+  }))
+}
+
+/** The same sections without what may be a secret. */
+export function withoutSecrets(sections: readonly Section[], blanks: Blanks): readonly Section[] {
+  return withoutLongParts(withoutLogins(sections, blanks), blanks)
 }
 
 /** The text of a routes.toml, as `sallyport fmt` leaves it. `about` is said at its top. */

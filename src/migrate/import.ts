@@ -21,7 +21,7 @@ import {
   seeNamed,
 } from './caddy/adapt.ts'
 import { convertCaddyJson } from './caddy/convert.ts'
-import { type BesideFile, CLOSING, type Draft, type Tools, withoutLongParts, writeToml } from './draft.ts'
+import { type BesideFile, CLOSING, type Draft, type Tools, withoutSecrets, writeToml } from './draft.ts'
 import { createNotes, type Note, type Outcome } from './notes.ts'
 import { convertOauth2Proxy } from './oauth2-proxy/convert.ts'
 import { readInputs, seeInput } from './oauth2-proxy/inputs.ts'
@@ -133,7 +133,7 @@ function importFrom(source: Source & { readonly ok: true }, from: string, host: 
     `Made of ${from} by "sallyport import". Its report says what means something else now, and what is left to decide.`,
     '${NAME} is taken from the environment, ${file:/path} from a file.',
   ]
-  const routes = writeToml(withoutLongParts(sections, blanks), about)
+  const routes = writeToml(withoutSecrets(sections, blanks), about)
   const checked = checkDraft(routes, target, blanks.list, io)
   const { mistakes, unset, missingFiles } = checked
   const toSet = unset.map(({ name, meaning }) => ({ name, meaning }))

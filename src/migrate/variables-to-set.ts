@@ -2,8 +2,8 @@
  * Variables that the operator has to set for the new file: secrets, and values that the old file did not have.
  *
  * A secret is the value of an option that is one for the old program (a client's secret, a key, a password), of a field with a name like
- * `SECRET_NAME`, whatever a matcher asks of a field or parameter that is not known to be harmless (`mayBeSecret`), and each long part of a
- * path or an address of a route (`replaceLong`). Other values go into the new file as they are: a short word in a path, or in a field that
+ * `SECRET_NAME`, whatever a matcher asks of a field or parameter that is not known to be harmless (`mayBeSecret`), each name and password in
+ * an address (`replaceLogins`), and each long part of a path or an address of a route (`replaceLong`). Other values go into the new file as they are: a short word in a path, or in a field that
  * is set.
  */
 
@@ -102,6 +102,14 @@ const LONG = /\w+:\/\/[^\s/?#]*|\$\$\{|\$\{[^}]*\}|(?<!\\)(?=[\w-]*[A-Za-z])(?=[
 /** A text with something else in place of each such part; `before` is what stands in front of it. */
 export function replaceLong(text: string, replace: (part: string, before: string) => string): string {
   return text.replace(LONG, (part, at: number) => (/[$:]/.test(part) ? part : replace(part, text.slice(0, at))))
+}
+
+/** Up to the last @ before the path (RFC 3986 §3.2.1); a password that is a reference says nothing. */
+const LOGIN = /(\w:\/\/)(?![^\s/?#@:]*:\$\{[^}]*\}@)([^\s/?#]*)@/g
+
+/** A text with something else in place of each name and password in an address. */
+export function replaceLogins(text: string, replace: (login: string) => string): string {
+  return text.replace(LOGIN, (_, before: string, login: string) => `${before}${replace(login)}@`)
 }
 
 /** What is said of a path or an address, without parts of it that may be a secret. */

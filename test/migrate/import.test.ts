@@ -5,6 +5,7 @@ import { openFormatter } from '../../src/cli/fmt.ts'
 import { runImport } from '../../src/migrate/import.ts'
 import { temporaryFolder } from '../kit/folder.ts'
 import { type Ran, runIn } from '../kit/io.ts'
+import { caddyJson } from './caddy/caddy-json.ts'
 
 const CFG = `client_id = "gate"
 client_secret = "s3cret"
@@ -70,6 +71,33 @@ test('what a proxy in front needs is written beside the new file, never over ano
   expect([again.code, again.err]).toEqual([1, expect.stringContaining('routes.nginx.conf exists already')])
   expect(readFileSync(join(folder.path, 'routes.nginx.conf'), 'utf8')).toBe('mine')
   expect(existsSync(join(folder.path, 'routes.toml'))).toBe(false)
+})
+
+test('a name and a password in an address are not copied, whatever the address is for', async () => {
+  const old = `oidc_issuer_url = "https://me:s3cret-issuer@id.example.com/realm"
+client_id = "gate"
+redirect_url = "https://me:s3cret-redirect@app.example.com/oauth2/callback"
+upstreams = ["http://me:p@s3cret@app:3000"]
+email_domains = "*"
+`
+  const { out, err } = await ran({ 'old.cfg': old }, 'old.cfg', '--verbose')
+  expect(out + err).not.toMatch(/s3cret/)
+  expect(out).toContain('issuer = "https://${ADDRESS_LOGIN}@id.example.com/realm"')
+  expect(out).toContain('host = "app.example.com"')
+  expect(out).toContain(
+    'upstream = { to = "http://app:3000", basic_auth = { user = "me", password = "${UPSTREAM_PASSWORD}" } }',
+  )
+  expect(err).toMatch(/^ {2}ADDRESS_LOGIN +the name and password before the @ in issuer$/m)
+  const redirect = (to: string) => ({ handler: 'static_response', status_code: 302, headers: { Location: [to] } })
+  const routes = ['a', 'b', 'c'].map(name => ({
+    match: [{ host: [`${name}.example.com`] }],
+    handle: [redirect(`https://${name}:s3cret-${name}@x.example.com{http.request.uri}`)],
+  }))
+  const json = caddyJson({ routes, provider: { base_auth_url: 'https://s3cret-token@id.example.com' } })
+  const caddy = await ran({ 'caddy.json': json }, 'caddy.json', '--verbose')
+  expect(caddy.out + caddy.err).not.toMatch(/s3cret/)
+  for (const name of ['ADDRESS_LOGIN_2', 'ADDRESS_LOGIN_3', 'ADDRESS_LOGIN_4'])
+    expect(caddy.out).toContain(`redirect = "https://\${${name}}@x.example.com{path}{query}"`)
 })
 
 test('a broken line is named, and not shown: it may hold a secret', async () => {

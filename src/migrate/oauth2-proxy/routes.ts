@@ -25,7 +25,7 @@ export function findPlaces(old: Old) {
   const services = readUpstreams(old)
   const isAsked = services.every(({ kind }) => kind === 'none')
   const [, scheme = '', redirectHost, port = ''] =
-    /^(https?):\/\/([^/:?#]+)(:\d+)?/.exec(old.text('redirect_url') ?? '') ?? []
+    /^(https?):\/\/(?:[^/?#]*@)?([^/:?#]+)(:\d+)?/.exec(old.text('redirect_url') ?? '') ?? []
   const own = redirectHost === undefined ? null : old.spell(redirectHost)
   // One oauth2-proxy before many hosts shares its cookie; where a proxy asked, it was enough that people were led back.
   const isShared = own !== null && SHARED.some(name => old.has(name) && (isAsked || name === 'cookie_domains'))

@@ -87,7 +87,7 @@ function readUpstream(stated: string, old: Old, say: Say): Service | null {
   const [, name = '', rest = ''] = /^([a-z0-9]+):\/\/(.*)$/is.exec(stated) ?? []
   const scheme = name.toLowerCase()
   if (scheme === 'http' || scheme === 'https') {
-    const [, login, authority, path = ''] = /^(?:([^/@]*)@)?([^/?#]+)([^?#]*)/.exec(rest) ?? []
+    const [, login, authority, path = ''] = /^(?:([^/?#]*)@)?([^/?#]+)([^?#]*)/.exec(rest) ?? []
     if (authority === undefined) return null
     say('kept', 'upstream of the routes, by path')
     // There is one Authorization, and the ID token has it where one is passed on.
