@@ -37,7 +37,7 @@ export interface Ends {
   endUnstored(match: EndedMatch): Promise<number>
   /** Ends all of these. Throws `session.end` where the store keeps what was to end: then it is owed. */
   end(...sessionIds: readonly string[]): Promise<void>
-  /** The same. Returns how many sessions it took out of the store: not those that another process had ended by then. */
+  /** The same. Returns how many it took out of the store: not those that another process had ended by then. */
   endCounted(...sessionIds: readonly string[]): Promise<number>
   /**
    * Ends a session whose tokens have moved to another session: no provider revokes them. Where the store does not
@@ -95,9 +95,9 @@ export function createEnds({ store, memory, uses, ownerBound, revocations, log }
     await endBy(sessionIds, async () => {
       // Sessions are kept elsewhere, perhaps: they end all the same where a token or link cannot.
       try {
-        for (const id of sessionIds) await ownerBound.revoke(id)
+        for (const id of sessionIds) if (await ownerBound.revoke(id)) number++
       } finally {
-        number = await remove(sessionIds.filter(id => !ownerBound.has(id)))
+        number += await remove(sessionIds.filter(id => !ownerBound.has(id)))
       }
     })
     return number

@@ -136,13 +136,11 @@ export function createTrustRevocation(tools: TrustRevocationTools): TrustRevocat
     if (roles > 0) audit.note('role.revoked', { ...facts, number: roles })
     const isOld = ({ session }: { readonly session: Session }) => session.createdAtMs <= atMs
     for (const one of (await tools.links.list(portal)).filter(isOld)) {
-      if (isClosed || !isLeft(one.grant.maker)) continue
-      await end(one.session.id)
+      if (isClosed || !isLeft(one.grant.maker) || (await end(one.session.id)) === 0) continue
       audit.note('guest.revoked', { ...facts, user: one.grant.maker.subject, link: one.session.id })
     }
     for (const { session } of (await tools.tokens.list(portal)).filter(isOld)) {
-      if (isClosed || !isLeft(session.identity)) continue
-      await end(session.id)
+      if (isClosed || !isLeft(session.identity) || (await end(session.id)) === 0) continue
       audit.note('token.revoked', { ...facts, ...personFacts(session.identity), token: session.id })
     }
     const ended = await endSessions(portal, { includes: ({ identity }) => isLeft(identity) }, atMs)

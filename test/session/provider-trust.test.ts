@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { NO_AUDIT, type OpenAudit } from '../../src/audit/writer.ts'
 import { GateError } from '../../src/base/errors.ts'
 import { makeIdentity } from '../../src/identity/identity.ts'
+import { userSubject } from '../../src/identity/passwords/users.ts'
 import type { SessionLimits } from '../../src/session/lifetimes.ts'
 import { openSessions } from '../../src/session/open.ts'
 import { filesWithLess, providerTrustOf } from '../../src/session/provider-trust.ts'
@@ -122,6 +123,54 @@ test('of two processes that end what stood on a provider, each counts what it to
   await eventually(() => counted.length > 0, 'they are counted')
   for (const sessions of both) await sessions.close()
   expect(counted).toEqual([3])
+})
+
+test('of two processes that end what a name left behind, one notes that a token and a link were revoked', async () => {
+  using folder = temporaryFolder()
+  const clock = fakeClock()
+  const ports = quietPorts(clock)
+  const limits: SessionLimits = {
+    ...HERE,
+    providerTrust: providerTrustOf({
+      providers: new Map([['id', { issuer: ADA.issuer, users: { entries: new Map(), totp: new Map(), groups: [] } }]]),
+      portals: new Map([['home', { name: 'home', providers: ['id'] }]]),
+    }),
+  }
+  const noted: string[] = []
+  const audit: OpenAudit = { ...NO_AUDIT, note: event => void noted.push(event) }
+  const { promise: areBoth, resolve: goOn } = Promise.withResolvers<void>()
+  let listing = 0
+  const both = [1, 2].map(() => {
+    const store = openSqliteStore(join(folder.path, 's.db'), ports)
+    return openSessions({
+      store: {
+        ...store,
+        async listRecords(kind, whose) {
+          const found = await store.listRecords(kind, whose)
+          if (kind === 'link' && ++listing === 2) goOn()
+          if (kind === 'link') await areBoth
+          return found
+        },
+      },
+      sealer: createSealer(new Uint8Array(32).fill(7), ports),
+      limits,
+      ports,
+      audit,
+      timers: { watchMs: 20, flushMs: 20, purgeMs: 20 },
+    })
+  })
+  const [one] = both
+  if (one === undefined) throw new TypeError('two')
+  const identity = makeIdentity('id', ADA.issuer, userSubject('ada'), { groups: ['users'] })
+  const made = { portal: 'home', name: 'n', lifetimeMs: 60 * MINUTE }
+  const everywhere = { host: null, path: null, methods: null, networks: null }
+  await one.tokens.create({ ...made, identity, limits: everywhere, follows: true })
+  const by = { identity, name: 'Ada' }
+  await one.links.create({ ...made, uses: 1, host: HOST, path: '/', landing: '/', by })
+  clock.advance(MINUTE)
+  await Promise.all(both.map(sessions => sessions.lookForLeftBehind()))
+  for (const sessions of both) await sessions.close()
+  expect(noted.sort()).toEqual(['guest.revoked', 'token.revoked'])
 })
 
 test('nobody signs in by a provider that has just left the portal', async () => {

@@ -33,7 +33,8 @@ export interface OwnerBoundTokens extends Omit<IssuedCredentials, 'revoke'> {
   readonly links: GuestLinks
   /** Whether this is the id of a token or a link, and not of a session. */
   has(id: string): boolean
-  revoke(id: string): Promise<void>
+  /** False where there is none, perhaps since another process has revoked it. */
+  revoke(id: string): Promise<boolean>
   /** The ids of those whom tokens and links of a portal follow. */
   ownersAt(portal: string): Promise<readonly string[]>
   /** Keeps what was heard of an owner, where anything follows them. `isLastWord` as in `OwnerNote`. */
@@ -89,9 +90,7 @@ export function createOwnerBoundTokens(tools: OwnerBoundTokensTools): OwnerBound
     },
     forgetOwner,
     current: async (id): Promise<Session | null> => kindOf(id)?.current(id) ?? null,
-    async revoke(id) {
-      await kindOf(id)?.revoke(id)
-    },
+    revoke: async id => (await kindOf(id)?.revoke(id)) ?? false,
     ownersAt: async portal =>
       [...(await tokens.list(portal)), ...(await links.list(portal))].flatMap(({ owner }) => owner ?? []),
     noteOwner,
