@@ -91,7 +91,7 @@ const FORMS: { readonly [K in RecordName]: Form<Records[K]> } = {
   },
 }
 
-/** A token or a link from its JSON, with its use, which is kept beside that. */
+/** A token or a link from its JSON, with its use, which is kept beside that; null for one in another form: it must not keep others from being listed. */
 function parseIssued<R extends StoredApiToken | StoredGuestLink>(
   text: string | null | undefined,
   used: number,
@@ -99,10 +99,19 @@ function parseIssued<R extends StoredApiToken | StoredGuestLink>(
   numbers: readonly (keyof R)[],
 ): R | null {
   if (text == null) return null
-  const row = { ...(JSON.parse(text) as Partial<R> | null), used } as Partial<R>
+  const row = { ...parseObject(text), used } as Partial<R>
   const isWhole =
     texts.every(field => typeof row[field] === 'string') && numbers.every(field => Number.isFinite(row[field]))
   return isWhole ? (row as R) : null
+}
+
+function parseObject(text: string): object | null {
+  try {
+    const raw: unknown = JSON.parse(text)
+    return typeof raw === 'object' ? raw : null
+  } catch {
+    return null
+  }
 }
 
 /** The cells of an account as this process has changed it, where the server has an earlier version. */

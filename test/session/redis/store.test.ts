@@ -476,5 +476,15 @@ needs('valkey-server').test('a token that lacks something of what a token has is
       await valkey.ask(mine, 'SET', 'sallyport:1:token:h', text, 'KEEPTTL')
       expect([name, await findToken('h')]).toEqual([name, null])
     }
+    // One that cannot be read at all keeps no other from being found, listed or revoked.
+    const other = { ...token, id: 'token:other', hash: 'other' }
+    await insertToken(other)
+    for (const text of ['', '{"id":', 'null', '"text"', '[1]']) {
+      await valkey.ask(mine, 'SET', 'sallyport:1:token:h', text, 'KEEPTTL')
+      expect([text, await findToken('h')]).toEqual([text, null])
+      expect(await store.listRecords('token', token.portal)).toEqual([other])
+    }
+    expect(await store.removeIssued('token', token.id)).toBe(false)
+    expect(await store.removeIssued('token', other.id)).toBe(true)
   }),
 )
