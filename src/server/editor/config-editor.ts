@@ -1,5 +1,6 @@
 /** The config editor behind the pages `file` and `edit`: shows the file, checks a draft, and saves it. */
 
+import { GateError } from '../../base/errors.ts'
 import type { MaybePromise } from '../../base/maybe-promise.ts'
 import { finishInTurns } from '../../base/steps.ts'
 import type { CheckResult } from '../../config/check.ts'
@@ -10,6 +11,7 @@ import type { Diagnostic } from '../../config/text/diagnostic.ts'
 import type { Sources } from '../../config/text/substitute.ts'
 import { ruleTrust } from '../../identity/claim-trust.ts'
 import { compileRoles } from '../../policy/roles.ts'
+import { stillSignedIn } from '../../portal/admins.ts'
 import type { ConfigEditor, Draft, Finding, Judged, Lockout, Saved, ShownFile } from '../../portal/editor-interface.ts'
 import type { RoleGrant } from '../../session/grants/document.ts'
 import type { Grants } from '../../session/grants/grants.ts'
@@ -91,6 +93,15 @@ export function createDesk(tools: DeskTools): ConfigEditor {
     return { judged, text }
   }
 
+  /** The draft was judged for a while: who has lost the right to save it meanwhile saves nothing. Nothing may wait between this and the write. */
+  async function admitStill(editor: Session): Promise<void> {
+    const session = await stillSignedIn(tools.sessions, editor)
+    const { config } = inForce()
+    if (!config.server.isEditable || !isWholeOf(config, session.portal))
+      throw new GateError('route.none', '[server] edit is not on any more')
+    if (!isAdminBy(config, session)) throw new GateError('access.denied', 'the portal’s admin role is missing')
+  }
+
   return {
     async look(portal) {
       const { config, texts } = inForce()
@@ -124,6 +135,7 @@ export function createDesk(tools: DeskTools): ConfigEditor {
     async save(draft, editor, isSure): Promise<Saved> {
       const { judged, text } = await judge(draft, editor)
       if (judged.kind !== 'good' || (judged.lockouts.length > 0 && !isSure)) return judged
+      await admitStill(editor)
       const written = saveFile(draft.name, text, draft.version)
       if (written.kind === 'changed') {
         const now = baseOf({ ...draft, version: '' })
@@ -185,20 +197,24 @@ function hide(text: string | undefined, redact: Veil): string | null {
 
 const TOO_LONG = '# too long to be shown here'
 
+function isAdminBy({ portals, providers }: Config, { portal: name, identity }: Session): boolean {
+  const portal = portals.get(name)
+  if (portal === undefined || portal.adminRole === null) return false
+  return compileRoles(portal.roles, ruleTrust(portal, providers)).of(identity).includes(portal.adminRole)
+}
+
 /** What keeps somebody from editing again by a file. */
 function lockoutsOf(next: Config, editor: Session, { grants, nowMs }: Present): readonly Lockout[] {
-  const portal = next.portals.get(editor.portal)
   const lockouts: Lockout[] = []
   const entry = { session: editor, client: '', lastSeenMs: nowMs }
   if (!createSessionStates(next, grants, nowMs).lasts(entry)) lockouts.push('session')
-  const roles = portal === undefined ? null : compileRoles(portal.roles, ruleTrust(portal, next.providers))
-  if (portal?.adminRole == null || roles?.of(editor.identity).includes(portal.adminRole) !== true) lockouts.push('role')
+  if (!isAdminBy(next, editor)) lockouts.push('role')
   if (!next.server.isEditable) lockouts.push('edit')
   return lockouts
 }
 
 interface PresentTools {
-  readonly sessions: Pick<Sessions, 'list'> & { readonly grants: Pick<Grants, 'list'> }
+  readonly sessions: Pick<Sessions, 'list' | 'describe'> & { readonly grants: Pick<Grants, 'list'> }
   now(): number
 }
 
