@@ -100,10 +100,16 @@ export function createPasskeys({ accounts, once, endOthers, ports, audit }: Pass
       const identity = userIdentity(provider, person.name, usedAtMs, how)
       if (identity === null) throw refused('its user is not in the file', person)
       if (isCopy) {
-        // The copy may have signed somebody in.
+        // The copy may have signed somebody in. Before and after: where the store fails at that, the passkey stays, so
+        // that whoever shows it next ends them.
+        const all = { keep: null, endsTokens: false }
+        await endOthers(identity, all)
         await accounts.change(person, before => without(before, id))
-        await endOthers(identity, { keep: null, endsTokens: false })
-        await audit.keep('passkey.cloned', { user: identity.subject, name: person.name, passkey: kept.name })
+        try {
+          await endOthers(identity, all)
+        } finally {
+          await audit.keep('passkey.cloned', { user: identity.subject, name: person.name, passkey: kept.name })
+        }
         throw refused('its counter went back: there are two of it', person, 'cloned')
       }
       if (noted === null) throw refused('the user has no such passkey', person, 'unknown passkey')

@@ -1,10 +1,11 @@
-import { expect } from 'bun:test'
+import { expect, spyOn } from 'bun:test'
 import { join } from 'node:path'
 import { readUsers } from '../../../src/config/values/users-file.ts'
 import { type Identity, makeIdentity } from '../../../src/identity/identity.ts'
 import { type FilePerson, personOf } from '../../../src/identity/passwords/users.ts'
 import { EMPTY, type Passkey } from '../../../src/session/accounts/account.ts'
 import { accountIdOf, groundOf, recoveryHash } from '../../../src/session/accounts/accounts.ts'
+import { passkeyOwner } from '../../../src/session/accounts/passkeys.ts'
 import { type OpenSessions, openSessions } from '../../../src/session/open.ts'
 import { openRedisStore } from '../../../src/session/redis/store.ts'
 import { createSealer } from '../../../src/session/seal.ts'
@@ -15,8 +16,9 @@ import { temporaryFolder } from '../../kit/folder.ts'
 import { eventually } from '../../kit/gate.ts'
 import { needs } from '../../kit/needs.ts'
 import { untilTheEnd } from '../../kit/opened.ts'
-import { createPasskey } from '../../kit/passkeys.ts'
+import { createPasskey, showPasskey } from '../../kit/passkeys.ts'
 import { startValkey } from '../../kit/programs/valkey.ts'
+import { providerConfig } from '../../kit/provider/config.ts'
 import { ANY_PROVIDER, LIFETIMES } from '../../kit/sessions/lifetimes.ts'
 import { redisAt } from '../../kit/sessions/shared.ts'
 import { refusal } from '../../kit/thrown.ts'
@@ -174,6 +176,34 @@ describe.each(Object.entries(STORES))('on %s, what a user of a file has set', (_
       }))
       codes.push((await refusal(add('Zm91cg', full?.stamp ?? ''))).code)
       expect([asked, ...codes]).toEqual([1, 'access.passkey', 'access.passkey', 'access.passkey'])
+    }))
+
+  test('ends who came by a copy of a passkey, also where the store fails at that the first time', () =>
+    withTwo(async (here, _there, store) => {
+      const [origin, rpId] = ['https://auth.example.com', 'auth.example.com']
+      const { name, users } = providerOf(toml('id-of-ada-1'))
+      const provider = providerConfig({ issuer: 'file', clientId: '', clientSecret: '' }, { name, users })
+      const at = (challenge: string) => ({ challenge, origin, rpId })
+      const user = { id: passkeyOwner(ADA, null).handle }
+      const { passkey: own, answer } = createPasskey({ ...at('b25l'), rp: { id: rpId }, user }, origin, { counter: 1 })
+      const made = { answer, ceremony: at('b25l'), name: 'key' }
+      await here.passkeys.add(ADA, made, { mayAdd: async () => undefined })
+      const show = (challenge: string, counter: number) =>
+        here.passkeys.find(provider, {
+          answer: showPasskey(own, { challenge }, origin, { counter }),
+          ceremony: at(challenge),
+        })
+      const { identity } = await show('dHdv', 7)
+      const secrets = { idToken: '', refreshToken: null }
+      await here.start({ portal: 'home', host: 'app.example', identity, secrets })
+      const finding = spyOn(store, 'findBySubject').mockImplementationOnce(() => {
+        throw new Error('the disk is full')
+      })
+      expect((await refusal(show('dGhyZWU', 6))).code).toBe('session.store')
+      expect((await refusal(show('Zm91cg', 6))).facts.reason).toBe('cloned')
+      finding.mockRestore()
+      expect(await store.findBySubject(identity.issuer, identity.subject)).toEqual([])
+      expect((await here.accounts.of(ADA)).passkeys).toEqual([])
     }))
 
   test('lets one of two gates have a recovery code, and its use ends no sign-in', () =>
