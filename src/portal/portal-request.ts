@@ -93,7 +93,7 @@ export interface PortalRequest {
   serves(host: string): boolean
   /** What an address of a replaced proxy also needs; null for one of Sallyport's own addresses. */
   readonly compat: CompatRequest | null
-  /** This user's roles at this portal, by the current file. */
+  /** This user's roles at this portal, by the file that is there when it is called. */
   rolesOf(session: Session): readonly string[]
   /** Of each portal where users of this provider come in, this one too: the roles that a user has there, by the current file; null: none lets them in. */
   rolesByPortal(provider: string): ReadonlyMap<string, (identity: Identity) => readonly string[] | null>

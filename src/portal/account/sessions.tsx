@@ -10,7 +10,7 @@ import type { GrantsDocument } from '../../session/grants/document.ts'
 import type { Grants } from '../../session/grants/grants.ts'
 import type { Session, SessionEntry } from '../../session/session.ts'
 import { describeEntry, sessionFacts } from '../../session/session-facts.ts'
-import { hasPeople, isAdmin } from '../admins.ts'
+import { hasPeople, isAdmin, stillSignedIn } from '../admins.ts'
 import { jsonAnswer, pageAnswer, redirectAnswer } from '../answer.ts'
 import { type PersonalFormTools, proveForm, readPersonalForm } from '../form.ts'
 import { wordsFor } from '../language.ts'
@@ -136,7 +136,9 @@ async function endOne(
   const found = isWithin ? await tools.sessions.describe(id) : null
   if (found !== null && found.session.portal === ctx.portal.name) {
     const isOwn = isSamePerson(found.session.identity, session.identity)
-    if (!isOwn && !isAdmin(ctx, session)) throw new GateError('access.denied', 'the session is another person’s')
+    // By now: the form may have taken a while.
+    if (!isOwn && !isAdmin(ctx, await stillSignedIn(tools.sessions, session)))
+      throw new GateError('access.denied', 'the session is another person’s')
     // A user whose session is ended must not come back by a token.
     if (!isOwn) await tools.sessions.tokens.suspend(found.session)
     await tools.sessions.end(id)

@@ -114,7 +114,7 @@ export function respondWithoutRoute(context: Targeted, tools: PipelineTools): Ma
 
 function answerAtPortal(found: Session | null, context: RequestContext, tools: PipelineTools): MaybeResponse {
   context.session = found !== null && found.portal === context.portal?.config.name ? found : null
-  const ctx = portalRequest(context, tools.sessions.grants)
+  const ctx = portalRequest(context, tools.sessions.grants, tools.current)
   if (ctx === null) throw new TypeError('a portal answers only for its own hosts')
   return tools.portal.handle(ctx)
 }

@@ -96,8 +96,28 @@ describe.each(['sqlite', 'redis'] as const)('sessions in %s', kind => {
     const former = await gate.signIn(HOST, { sub: 'former', groups: ['admins'] })
     expect((await sendSlowly('admin', granting, former.cookie, () => endSession(former.sessionId))).status).toBe(401)
     expect((await listed()).grants).toEqual([])
+    // Nor by that of somebody who is no admin any more by the file that is there by then.
+    const demoted = await gate.signIn(HOST, { sub: 'demoted', groups: ['admins'] })
+    const asOthers = CONFIG.replace('groups = ["admins"]', 'groups = ["others"]')
+    const reloadWith = async (toml: string) => {
+      gate.save(toml)
+      expect(await gate.server.reload()).toBe('changed')
+    }
+    expect((await sendSlowly('admin', granting, demoted.cookie, () => reloadWith(asOthers))).status).toBe(403)
+    await reloadWith(CONFIG)
+    expect((await listed()).grants).toEqual([])
     const root = await gate.signIn(HOST, { sub: 'root', groups: ['admins'] })
     expect((await sendSlowly('admin', granting, root.cookie, () => undefined)).status).toBe(200)
     expect((await listed()).grants).toMatchObject([{ role: 'staff' }])
+  })
+
+  test('nobody else is signed out by a form of an admin that ends after its session', async () => {
+    const [eve, former] = [
+      await gate.signIn(HOST, { sub: 'eve' }),
+      await gate.signIn(HOST, { sub: 'former', groups: ['admins'] }),
+    ]
+    const ending = `act=end&id=${eve.sessionId}`
+    expect((await sendSlowly('sessions', ending, former.cookie, () => endSession(former.sessionId))).status).toBe(401)
+    expect(await statusOf(gate, '/', { host: HOST, cookie: eve.cookie })).toBe(200)
   })
 })

@@ -23,17 +23,21 @@ import { withoutSignIn } from '../../../session/credentials/owners.ts'
 import type { Grants } from '../../../session/grants/grants.ts'
 import type { Session } from '../../../session/session.ts'
 import { ownOrigin } from '../../config/own-ports.ts'
-import type { GatePortal, GateRoute } from '../../config/snapshot.ts'
+import type { GatePortal, GateRoute, Snapshot } from '../../config/snapshot.ts'
 import { isProgram, originOf, type RequestContext, requestFacts, schemeOf } from '../context.ts'
 import { mayMakerOpen } from '../guests.ts'
 import { compatRequest } from './compat.ts'
 import { protectedResources } from './resources.ts'
 import { keepsFragmentAt, routeAt } from './route-at.ts'
 
-/** This request as the portal sees it; null on a host that belongs to no portal. `grants` are for pages with a menu. */
+/**
+ * This request as the portal sees it; null on a host that belongs to no portal. `grants` are for pages with a menu;
+ * `current` is the snapshot by which roles are given, for pages whose forms may take a while to arrive.
+ */
 export function portalRequest(
   context: RequestContext,
   grants: Pick<Grants, 'waiting'> | null = null,
+  current: () => Snapshot = () => context.snapshot,
 ): PortalRequest | null {
   const { snapshot, target, portal } = context
   if (portal === null || target === null) return null
@@ -68,7 +72,7 @@ export function portalRequest(
     provenUntilMs: context.provenUntilMs,
     compat: compatRequest(context, portal),
     serves: host => snapshot.portals.lookup(host) === portal,
-    rolesOf: session => portal.rolesOf(session.identity),
+    rolesOf: session => rolesNow(portal, current(), session),
     rolesByPortal: provider => rolesByPortal(context, provider),
     isTold: snapshot.isTold.lookup(target.host) === true,
     told: ({ identity }) => ({
@@ -87,6 +91,12 @@ export function portalRequest(
     resources: protectedResources(context, portal),
     iconOf: hash => portal.icons.get(hash) ?? null,
   }
+}
+
+/** By another file than the request came to, of a portal that is gone, or that has other admins, nobody has any. */
+function rolesNow({ config: { name, adminRole } }: GatePortal, { allPortals }: Snapshot, { identity }: Session) {
+  const now = allPortals.find(({ config }) => config.name === name && config.adminRole === adminRole)
+  return now?.rolesOf(identity) ?? []
 }
 
 function keepsForms(route: GateRoute | null): PortalRequest['keepsForms'] {
