@@ -5,7 +5,7 @@ import type { Ports } from '../../base/ports.ts'
 import { type RedisNode, showNode } from '../../config/values/redis-address.ts'
 import { NO_CONNECTION } from '../store-trouble.ts'
 import type { RedisLink } from './connection.ts'
-import type { Line } from './server-connection.ts'
+import { type Line, within } from './server-connection.ts'
 
 /** Slots of the partitions: CRC16 of their tags (`cluster.ts`). */
 export const SLOTS = [
@@ -65,6 +65,9 @@ export interface Seats {
 
 /** How often at most the nodes are asked who has what. */
 const LOOK_MS = 200
+
+/** How long a node has to say who has what. */
+const SLOTS_MS = 1000
 
 /** How long the other nodes have for an answer after the first. */
 const OTHERS_MS = 200
@@ -207,7 +210,7 @@ interface Topology {
 async function topologyBy(node: NodeAddress, { openLine }: NodeOptions): Promise<Topology> {
   const line = await openLine(node)
   try {
-    return parseTopology(await line.send('CLUSTER', ['SLOTS']), node)
+    return parseTopology(await within(line.send('CLUSTER', ['SLOTS']), SLOTS_MS), node)
   } finally {
     line.close()
   }

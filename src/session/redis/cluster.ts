@@ -24,7 +24,7 @@ import {
 import type { Script } from './connection.ts'
 import { isRead } from './line-pair.ts'
 import { createPartitions, type RedisPartition, type RedisPartitions } from './partitions.ts'
-import { NoReply } from './server-connection.ts'
+import { NoReply, within } from './server-connection.ts'
 
 /**
  * The hash tags of the partitions, for good. Each has its slot in a sixteenth of all slots of its own: of nodes that share the slots
@@ -54,6 +54,9 @@ const MOST_TURNS = 8
 /** How long a script waits for a slot that moves, and between two tries. */
 const MOVING_MS = 2000
 const MOVING_STEP_MS = 50
+
+/** How long a node that is to have a slot has for a reply. */
+const ASKING_MS = 2000
 
 export function openCluster(options: ClusterOptions): Cluster {
   const { shownAs, greet, onConnected } = options
@@ -225,15 +228,20 @@ function createAsking(openLine: NodeOptions['openLine']) {
       const name = showNode(node)
       const opening = lines.get(name) ?? openLine(node)
       lines.set(name, opening)
+      const giveUp = () => {
+        if (lines.get(name) !== opening) return
+        lines.delete(name)
+        void closeLine(opening)
+      }
+      const line = await opening.catch((error: unknown) => {
+        giveUp()
+        throw error
+      })
       try {
-        const line = await opening
-        const [, reply] = await Promise.all([line.send('ASKING', []), line.send(command, args)])
+        const [, reply] = await within(Promise.all([line.send('ASKING', []), line.send(command, args)]), ASKING_MS)
         return reply
       } catch (error) {
-        if (!isReply(error) && lines.get(name) === opening) {
-          lines.delete(name)
-          void closeLine(opening)
-        }
+        if (!isReply(error)) giveUp()
         throw error
       }
     },

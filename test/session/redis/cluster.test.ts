@@ -13,7 +13,13 @@ const SCRIPT = script('return 1')
 type Answer = (command: string, args: readonly string[]) => unknown
 
 /** Made-up nodes `a`, `b` and so on, of which `a` has every slot until somebody says otherwise; each keeps what it was asked. */
-function madeUp(options: { readonly greet?: (index: number, send: RedisLink['send']) => Promise<void> } = {}) {
+function madeUp(
+  options: {
+    readonly greet?: (index: number, send: RedisLink['send']) => Promise<void>
+    /** Before a connection to a node is there. */
+    readonly opening?: (node: NodeAddress) => void
+  } = {},
+) {
   const answers = new Map<string, Answer>()
   const asked = new Map<string, string[]>()
   const log: string[] = []
@@ -37,14 +43,17 @@ function madeUp(options: { readonly greet?: (index: number, send: RedisLink['sen
       send: async (command, args) => ask(node, command, args),
       close: () => void asked.set(node.host, [...(asked.get(node.host) ?? []), 'closed']),
     }),
-    openLine: async node => ({
-      async send(command, args) {
-        if (command !== 'CLUSTER') return ask(node, command, args)
-        if (slots instanceof Error) throw slots
-        return slots
-      },
-      close: () => undefined,
-    }),
+    async openLine(node) {
+      options.opening?.(node)
+      return {
+        async send(command, args) {
+          if (command !== 'CLUSTER') return ask(node, command, args)
+          if (slots instanceof Error) throw slots
+          return slots
+        },
+        close: () => undefined,
+      }
+    },
   })
   const partition = cluster.all[3]
   if (partition === undefined) throw new Error('there are sixteen')
@@ -184,6 +193,39 @@ test('while a slot moves, a command of one key follows it, with ASKING right bef
   ])
   expect(askedOf('b')).toEqual(['ASKING', 'GET k', 'ASKING', 'GET l'])
   expect(await partition.send('PING', [])).toBe('PING at a')
+  cluster.close()
+})
+
+test('a node that has some keys of a slot, and does not answer, holds nobody up for ever', async () => {
+  const { cluster, partition, answer } = madeUp()
+  answer('a', refusing('ASK 3564 b:1'))
+  answer('b', () => new Promise(() => undefined))
+  expect(await messageOf(partition.send('GET', ['k']))).toContain('no reply')
+  answer('b', () => 'there')
+  expect(await partition.send('GET', ['k'])).toBe('there')
+  cluster.close()
+})
+
+test('a node that refused a connection while a slot moves is connected to again', async () => {
+  let isFull = true
+  const opening = ({ host }: NodeAddress) => {
+    if (host === 'b' && isFull) throw new Error('ERR max number of clients reached')
+  }
+  const { cluster, partition, answer } = madeUp({ opening })
+  answer('a', refusing('ASK 3564 b:1'))
+  expect(await messageOf(partition.send('GET', ['k']))).toContain('max number of clients')
+  isFull = false
+  answer('b', () => 'there')
+  expect(await partition.send('GET', ['k'])).toBe('there')
+  cluster.close()
+})
+
+test('nodes that are connected to, and do not say who has what, hold nobody up for ever', async () => {
+  const { cluster, partition, say } = madeUp()
+  say(new Promise(() => undefined))
+  expect(await messageOf(partition.send('GET', ['k']))).toContain('partition 3')
+  say([[0, LAST_SLOT, ['a', 1]]])
+  expect(await partition.send('GET', ['k'])).toBe('GET at a')
   cluster.close()
 })
 
