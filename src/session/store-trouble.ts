@@ -41,8 +41,8 @@ const TROUBLES: readonly Trouble[] = [
   { pattern: /\bMASTERDOWN\b/, why: 'it is a replica that has lost its primary' },
   { pattern: /\bLOADING\b/, why: 'it is still loading its data' },
   {
-    // The latter is what Redis 7.0 says of what a script may not do.
-    pattern: /\bNOPERM\b|The user executing the script can't /,
+    // What a script may not do is worded otherwise: so by Valkey 8 and Redis 7.2, and then by Redis 7.0.
+    pattern: /\bNOPERM\b|ACL failure in script|The user executing the script can't /,
     why: 'its user may not do this (ACL)',
     hint: 'the chapter "On several machines" has what this user has to be allowed',
   },
