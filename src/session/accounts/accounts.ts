@@ -140,26 +140,30 @@ export function createAccounts({ store, sealer, ports, deferredEnds, ...initial 
 
   /** Decided once it is due: who has the same entry again by then loses nothing, and who had another one loses it. */
   function removing(gone: readonly FilePerson[]): () => Promise<void> {
-    let due: FilePerson[] | null = null
+    let due: readonly FilePerson[] | null = null
     return async () => {
       due ??= gone.filter(person => overs.get(accountIdOf(person)) !== person.over)
-      for (let person = due[0]; person !== undefined; person = due[0]) {
-        const { over } = person
-        // Not of another one: a gate that has read the new file before may have a newer account by now.
-        await remove(accountIdOf(person), found => parsed(found, over) !== null)
-        due.shift()
-      }
+      // Not of another one: a gate that has read the new file before may have a newer account by now.
+      const [left, failure] = await tryEach(due, person =>
+        remove(accountIdOf(person), found => parsed(found, person.over) !== null),
+      )
+      due = left
+      if (left.length > 0) throw failure
     }
   }
 
-  async function removeOthers(): Promise<void> {
-    const all = [...overs]
-    let at = 0
-    await inSlices(async () => {
-      for (const [id, over] of all.slice(at, at + SLICE)) await remove(id, found => parsed(found, over) === null)
-      at += SLICE
-      return at < all.length
-    })
+  /** Of everybody who is in the file once it begins; over which entry counts, the file of each moment says. */
+  function removingOthers(): () => Promise<void> {
+    let due: readonly string[] | null = null
+    return async () => {
+      due ??= [...overs.keys()]
+      const [left, failure] = await tryEach(due, async id => {
+        const over = overs.get(id)
+        if (over !== undefined) await remove(id, found => parsed(found, over) === null)
+      })
+      due = left
+      if (left.length > 0) throw failure
+    }
   }
 
   return {
@@ -207,7 +211,7 @@ export function createAccounts({ store, sealer, ports, deferredEnds, ...initial 
     },
     sweep() {
       if (people.length > 0)
-        deferredEnds.add({ about: { users: people.length }, sooner: SOONER, act: removeOthers, failure: FAILURE })
+        deferredEnds.add({ about: { users: people.length }, sooner: SOONER, act: removingOthers(), failure: FAILURE })
       return deferredEnds.tend()
     },
     heard,
@@ -215,6 +219,29 @@ export function createAccounts({ store, sealer, ports, deferredEnds, ...initial 
       listeners.push(listener)
     },
   }
+}
+
+/** Does this for each, whatever becomes of the others; those that failed, and how one of them did. */
+async function tryEach<T>(
+  all: readonly T[],
+  act: (one: T) => Promise<unknown>,
+): Promise<readonly [failed: readonly T[], failure: unknown]> {
+  const failed: T[] = []
+  let failure: unknown
+  let at = 0
+  await inSlices(async () => {
+    for (const one of all.slice(at, at + SLICE)) {
+      try {
+        await act(one)
+      } catch (error) {
+        failed.push(one)
+        failure = error
+      }
+    }
+    at += SLICE
+    return at < all.length
+  })
+  return [failed, failure]
 }
 
 function oversOf(people: readonly FilePerson[]): ReadonlyMap<string, string> {

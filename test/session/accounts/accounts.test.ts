@@ -48,6 +48,7 @@ function providerOf(text: string, path = 'users.toml', totp: Readonly<Record<str
   return { name: 'family', users: { entries, groups: [], totp: new Map(Object.entries(totp)) } }
 }
 
+const TOML_BEN = `[[users]]\nid = "id-of-ben-1"\nname = "ada"\nhash = "${HASH}"\n`
 const toml = (id: string, hash = HASH) => `[[users]]\nid = "${id}"\nname = "ada"\nhash = "${hash}"\n`
 
 function adaOf(...file: Parameters<typeof providerOf>): FilePerson {
@@ -300,6 +301,25 @@ describe.each(Object.entries(STORES))('on %s, what a user of a file has set', (_
       await there.lookForLeftBehind()
       expect(await here.accounts.of(before)).toEqual(EMPTY)
     }))
+
+  test('is removed at a start and at a save, though that of another user cannot be read', () => {
+    const [ben, benBefore] = [TOML_BEN, TOML_BEN.replace(HASH, OTHER_HASH)].map(text => adaOf(text, 'users.toml', {}))
+    if (ben === undefined || benBefore === undefined) throw new TypeError('two')
+    return withTwo(
+      async (here, there, store) => {
+        const id = accountIdOf(ADA)
+        await store.changeRecord('account', { id }, () => ({ id, version: 1, value: 'no json' }))
+        await here.accounts.change(benBefore, withPassword('own'))
+        await there.lookForLeftBehind()
+        expect(await here.accounts.of(benBefore)).toEqual(EMPTY)
+        await here.accounts.change(ben, withPassword('own'))
+        await here.lookForLeftBehind()
+        here.configure({ ...LIFETIMES, cacheBytes: 500_000, providerTrust: ANY_PROVIDER, people: [] })
+        await eventually(async () => (await there.accounts.of(ben)).password === null, 'it is removed')
+      },
+      [ADA, ben],
+    )
+  })
 
   /** Two gates and more, each of which tells the others what it runs. */
   async function withGates(
