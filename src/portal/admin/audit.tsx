@@ -13,7 +13,7 @@ import type { Ports } from '../../base/ports.ts'
 import type { Session, SessionEntry, Sessions } from '../../session/session.ts'
 import { sessionFacts } from '../../session/session-facts.ts'
 import { menuOf } from '../account/menu.ts'
-import { admitAdmin, hasPeople } from '../admins.ts'
+import { admitAdmin, hasPeople, stillSignedIn } from '../admins.ts'
 import { fileAnswer, pageAnswer } from '../answer.ts'
 import { type PersonalFormTools, proveForm, readPersonalForm } from '../form.ts'
 import { wordsFor } from '../language.ts'
@@ -42,7 +42,7 @@ interface Trail {
 
 export interface TrailTools extends PersonalFormTools, AuditTools {
   readonly ports: Pick<Ports, 'now'>
-  readonly sessions: Pick<Sessions, 'list'>
+  readonly sessions: Pick<Sessions, 'list' | 'describe'>
   readonly trail: Trail
 }
 
@@ -98,11 +98,12 @@ export async function showAudit(ctx: PortalRequest, tools: TrailTools, session: 
 
 /**
  * Takes the form of that page, `act=json` or `act=csv`: everything that is looked for as a file, however much, and a row that says
- * that it was. Throws as `showAudit`, and `access.origin`.
+ * that it was. Throws as `showAudit`, `access.origin`, and `access.sign_in`.
  */
-export async function exportAudit(ctx: PortalRequest, tools: TrailTools, session: Session): Promise<Response> {
+export async function exportAudit(ctx: PortalRequest, tools: TrailTools, sender: Session): Promise<Response> {
   if (!isPortalHost(ctx)) throw new GateError('access.origin', 'the trail is exported on the portal’s own host')
-  const form = await readPersonalForm(ctx, tools, session)
+  const form = await readPersonalForm(ctx, tools, sender)
+  const session = await stillSignedIn(tools.sessions, sender)
   admitAdmin(ctx, session)
   const kind = form.get('act')
   if (kind !== 'json' && kind !== 'csv') throw new GateError('target.malformed', 'the form says neither json nor csv')

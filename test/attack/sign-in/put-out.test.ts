@@ -111,6 +111,14 @@ describe.each(['sqlite', 'redis'] as const)('sessions in %s', kind => {
     expect((await listed()).grants).toMatchObject([{ role: 'staff' }])
   })
 
+  test('the audit trail is not exported by a form that ends after its session', async () => {
+    const former = await gate.signIn(HOST, { sub: 'former', groups: ['admins'] })
+    const late = await sendSlowly('audit', 'act=json', former.cookie, () => endSession(former.sessionId))
+    expect([late.status, late.body.includes('sign_in')]).toEqual([401, false])
+    const root = await gate.signIn(HOST, { sub: 'root', groups: ['admins'] })
+    expect((await sendSlowly('audit', 'act=json', root.cookie, () => undefined)).status).toBe(200)
+  })
+
   test('nobody else is signed out by a form of an admin that ends after its session', async () => {
     const [eve, former] = [
       await gate.signIn(HOST, { sub: 'eve' }),
