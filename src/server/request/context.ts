@@ -124,7 +124,7 @@ export class RequestContext extends HttpExchange {
   provenUntilMs = 0
   /** What it gets, once it is allowed. */
   grant: CompiledGrant | null = null
-  /** Whether it was counted for the person who asks. */
+  /** Whether it was counted for the person who asks, or is not to be. */
   isCounted = false
   /** Whether it has gone to an upstream, by HTTP: from there on its connection is the forwarder's to look after. */
   isForwarded = false
@@ -179,6 +179,8 @@ export class RequestContext extends HttpExchange {
     const made = this.#made(this.cameSent, this.cameToken, snapshot, moment)
     made.cameRequest = this.cameRequest
     made.isCounted = this.isCounted
+    // What this one waits for still comes, and is decided about in vain.
+    this.isCounted = true
     made.turn = this.turn + 1
     made.upstreamLabel = this.upstreamLabel
     made.bytes = this.bytes

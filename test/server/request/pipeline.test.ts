@@ -1,7 +1,7 @@
 import { expect, test } from 'bun:test'
 import { checkConfig } from '../../../src/config/check.ts'
 import { makeIdentity } from '../../../src/identity/identity.ts'
-import { createExchanges } from '../../../src/proxy/lifetime/exchanges.ts'
+import { createExchanges, type Exchanges } from '../../../src/proxy/lifetime/exchanges.ts'
 import { createUpstreamPool } from '../../../src/proxy/upstream/upstream.ts'
 import { compileSnapshot } from '../../../src/server/config/compile.ts'
 import { createDrain } from '../../../src/server/listen/drain.ts'
@@ -10,6 +10,7 @@ import { createRouteUses } from '../../../src/server/observe/route-use.ts'
 import type { BunServer } from '../../../src/server/request/context.ts'
 import { createPipelines, type Pipeline } from '../../../src/server/request/pipeline.ts'
 import { createResets } from '../../../src/server/request/rapid-reset.ts'
+import type { Rates } from '../../../src/server/request/rate-limits.ts'
 import type { PipelineTools } from '../../../src/server/request/tools.ts'
 import type { Session } from '../../../src/session/session.ts'
 import { fakeClock, quietPorts } from '../../kit/clock.ts'
@@ -36,6 +37,14 @@ path = "/open"
 respond = { status = 200, body = "open to all, at a portal" }
 portal = "home"
 allow = "public"
+
+[[routes]]
+host = "app.example.com"
+path = "/counted"
+respond = { status = 200, body = "counted" }
+portal = "home"
+allow = ["user"]
+rate = { requests = 1, per = "1h", burst = 1, by = "user" }
 `
 
 const MEMBER: Session = {
@@ -136,4 +145,22 @@ test.each([
   expect(await (await requests(asked('/members'), FRONT))?.text()).toBe("a member's")
   expect(metrics.responses.filter(Boolean)).toEqual([1])
   expect(told).toEqual([['A request could not be recorded', 'RangeError: no line']])
+})
+
+test.each<[string, (exchanges: Exchanges) => void]>([
+  ['by the time that its session is there', exchanges => exchanges.note(null)],
+  ['while it waits for its session', exchanges => exchanges.endWhere(() => true, 'the file changed', null)],
+])('a request that begins again, since everything has changed %s, is counted once for its user', async (_, change) => {
+  const exchanges = createExchanges()
+  const found = Promise.withResolvers<Session>()
+  let [asks, taken] = [0, 0]
+  const rates = { take: () => void taken++ } as unknown as Rates
+  const requests = pipeline(() => (++asks === 1 ? found.promise : MEMBER), { exchanges, rates })
+  const first = requests(asked('/counted'), FRONT)
+  change(exchanges)
+  found.resolve(MEMBER)
+  expect((await first)?.status).toBe(200)
+  // What was given up goes no further, either.
+  await new Promise(setImmediate)
+  expect([asks, taken]).toEqual([2, 1])
 })
