@@ -1,8 +1,9 @@
 /** Watches the files of a configuration for changes. */
 
-import { statSync } from 'node:fs'
+import { type Stats, statSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { type FolderWatch, showsInFolder, watchFolder } from '../../base/folder-watch.ts'
+import { codeOf } from '../../config/text/substitute.ts'
 
 /** Pairs with `close`. */
 export interface FileWatch {
@@ -64,7 +65,7 @@ export function watchFiles(paths: readonly string[], { onChange, onLost }: Watch
   /** A file that is renamed over just now may look as if it had no name, so that is believed at the second look. */
   function lookForLost(): void {
     const before = nameless
-    nameless = followed.filter(path => statSync(path, { throwIfNoEntry: false })?.nlink === 0)
+    nameless = followed.filter(path => lookAt(path).stat?.nlink === 0)
     const known = lost
     lost = nameless.filter(path => before.includes(path))
     for (const path of lost) if (!known.includes(path)) onLost(path)
@@ -139,8 +140,17 @@ export function watchFiles(paths: readonly string[], { onChange, onLost }: Watch
 function stampsOf(paths: readonly string[]): string {
   return paths
     .map(path => {
-      const stat = statSync(path, { throwIfNoEntry: false })
-      return stat === undefined ? '-' : `${stat.dev}:${stat.ino}:${stat.size}:${stat.mtimeMs}:${stat.ctimeMs}`
+      const { stat, why } = lookAt(path)
+      return stat === undefined ? why : `${stat.dev}:${stat.ino}:${stat.size}:${stat.mtimeMs}:${stat.ctimeMs}`
     })
     .join(' ')
+}
+
+/** A file that cannot be looked at, as in a folder that this user may not enter, keeps no other one from being looked at. */
+function lookAt(path: string): { readonly stat?: Stats | undefined; readonly why: string } {
+  try {
+    return { stat: statSync(path, { throwIfNoEntry: false }), why: '-' }
+  } catch (error) {
+    return { why: String(codeOf(error) ?? '-') }
+  }
 }

@@ -35,6 +35,17 @@ test('files that are included take effect as they come, change and go', async ()
   expect(await statusOf(gate, '/', { host: 'main.example' })).toBe(200)
 })
 
+test('a save that includes what cannot be looked at is refused, and the one that mends it is taken over', async () => {
+  await using gate = await startGate(route('main.example'))
+  const text = readFileSync(gate.configPath, 'utf8')
+  // What is no folder, as one that this user may not enter.
+  writeFileSync(gate.configPath, `include = ["routes.toml/more.toml"]\n${text}`)
+  await eventually(() => gate.told('more.toml').length > 0, 'it is refused')
+  writeFileSync(gate.configPath, text.replace('main.example', 'mended.example'))
+  await answers(gate, 'mended.example')
+  await answers(gate, 'main.example', 404)
+})
+
 test('a folder that comes later is seen, and so is one whose link is swapped, as a mounted ConfigMap is', async () => {
   await using gate = await including(null)
   await answers(gate, 'main.example')

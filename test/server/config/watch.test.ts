@@ -62,6 +62,36 @@ test.each(SAVES)(
   },
 )
 
+test('a file that cannot be looked at keeps no other from being noticed, and is noticed itself once it can be', async () => {
+  using folder = temporaryFolder()
+  const [path, more, link] = ['routes.toml', 'more', 'link.toml'].map(name => join(folder.path, name)) as [
+    string,
+    string,
+    string,
+  ]
+  for (const name of [path, more, join(folder.path, 'real.toml')]) writeFileSync(name, 'one')
+  symlinkSync('real.toml', link)
+  let calls = 0
+  const watching = watchFiles([path], { onChange: () => void calls++, onLost() {} })
+  try {
+    // What is no folder, as one that this user may not enter.
+    watching.follow([path, join(more, 'part.toml'), link])
+    await eventually(() => calls === 1, 'there are others')
+    writeFileSync(path, 'another')
+    await eventually(() => calls === 2, 'the file beside it')
+    symlinkSync('link.toml', `${link}~`)
+    renameSync(`${link}~`, link)
+    await eventually(() => calls === 3, 'a link to itself')
+    rmSync(more)
+    mkdirSync(more)
+    writeFileSync(join(more, 'part.toml'), 'one')
+    await eventually(() => calls > 3, 'the folder')
+    expect(watching.state()).not.toBe('lost')
+  } finally {
+    watching.close()
+  }
+})
+
 test('what a link leads to is noticed though its folder is another, and a folder that was made anew is watched again', async () => {
   using folder = temporaryFolder()
   using elsewhere = temporaryFolder()
