@@ -66,6 +66,8 @@ export interface UpstreamConnection {
   /** Whether the upstream may compress. What goes there never is: it is near, and need not be. */
   readonly isCompressed: boolean
   readonly maxMessageBytes?: number
+  /** How long it may take to answer our Close. */
+  readonly closeWaitMs?: number
 }
 
 /** An upstream’s side of a WebSocket, over a connection that has been upgraded; `early` came with the answer’s head. */
@@ -75,6 +77,7 @@ export function createUpstreamSocket({
   encoder,
   isCompressed,
   maxMessageBytes = MAX_MESSAGE_BYTES,
+  closeWaitMs = CLOSE_WAIT_MS,
 }: UpstreamConnection): UpstreamSocket {
   let events: UpstreamEvents | null = null
   let state: 'open' | 'closing' | 'ended' = 'open'
@@ -100,7 +103,7 @@ export function createUpstreamSocket({
     outbox.write(OPCODE.close, encodeClose(code, reason))
     outbox.flush()
     // RFC 6455 §7.1.1: the server is the one to close the connection.
-    spare = afterLimit(CLOSE_WAIT_MS, () => socket.destroy())
+    spare = afterLimit(closeWaitMs, () => socket.destroy())
   }
   function lose(why: string): void {
     if (state === 'ended') return

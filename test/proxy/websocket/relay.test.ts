@@ -15,7 +15,9 @@ import { makeIdentity } from '../../../src/identity/identity.ts'
 import { dialUpstream } from '../../../src/proxy/websocket/dial.ts'
 import { FrameEncoder } from '../../../src/proxy/websocket/encoder.ts'
 import { checkHandshake, parseProtocols, VERSION_FIELDS } from '../../../src/proxy/websocket/handshake.ts'
+import { connectByBun } from '../../../src/proxy/websocket/plain-socket.ts'
 import { createWebSocketRelay, type RelayData, type WebSocketRelay } from '../../../src/proxy/websocket/relay.ts'
+import { createUpstreamSocket } from '../../../src/proxy/websocket/upstream.ts'
 import { parseTarget } from '../../../src/route/target.ts'
 import type { Session } from '../../../src/session/session.ts'
 import { patienceMs } from '../../kit/clock.ts'
@@ -574,29 +576,23 @@ describe('messages', () => {
     const upstream = createTcpServer(socket => {
       socket.on('error', error => errors.push(error))
       socket.on('close', () => end())
-      socket.once('data', (head: Buffer) => {
-        socket.write(acceptWebSocket({ raw: head }))
-        socket.once('data', () => {
-          socket.write(frame(0x88, Buffer.from([3, 232])))
-          Bun.sleepSync(1200)
-        })
+      socket.once('data', () => {
+        socket.write(frame(0x88, Buffer.from([3, 232])))
+        Bun.sleepSync(1200)
       })
     })
     await new Promise<void>(resolve => upstream.listen(0, '127.0.0.1', resolve))
     stops.push(() => upstream.close())
     const { port } = upstream.address() as { readonly port: number }
-    const dialled = await dialUpstream({
-      address: tcp(port),
-      path: '/',
-      headers: {},
-      protocols: [],
-      timeoutMs: 60_000,
-      random: randomBytes,
-      encoder: new FrameEncoder(randomBytes),
-      offersDeflate: false,
+    const leg = connectByBun({ host: '127.0.0.1', port }, () => {
+      const early = Buffer.alloc(0)
+      const encoder = new FrameEncoder(randomBytes)
+      const socket = createUpstreamSocket({ socket: leg, early, encoder, isCompressed: false, closeWaitMs: 1000 })
+      const nothing = () => {}
+      const events = { text: nothing, binary: nothing, ping: nothing, full: nothing, drained: nothing, closed: nothing }
+      socket.start({ ...events, together: act => act(), lost: why => errors.push(why) })
+      socket.close(1000, '')
     })
-    if (dialled.kind !== 'open') throw new Error('it was refused')
-    dialled.socket.close(1000, '')
     await isOver
     expect(errors).toEqual([])
   })
