@@ -3,6 +3,7 @@
 import type { Server, ServerWebSocket, WebSocketHandler } from 'bun'
 import { messageOf } from '../../base/errors.ts'
 import type { Log } from '../../base/ports.ts'
+import { afterLimit } from '../../base/time-limit.ts'
 import type { ExchangeOwner } from '../lifetime/exchanges.ts'
 import { ABNORMAL, isWireCloseCode, NO_STATUS, POLICY, TOO_BIG } from './close-codes.ts'
 import type { Dialled } from './dial.ts'
@@ -19,12 +20,12 @@ export interface RelayData {
   /** The client's pings and pongs. */
   readonly beats: Beats
   /** How the client left, while messages of it go on; null before that. */
-  left: { readonly code: number; readonly reason: string; readonly timer: Timer } | null
+  left: { readonly code: number; readonly reason: string; stopWaiting(): void } | null
   /**
    * Once the client is to be dropped: when at the latest, whether a message came since it was last looked at, and how
    * much came in all; null before that.
    */
-  dropping: { isHeard: boolean; bytes: number; readonly timer: Timer } | null
+  dropping: { isHeard: boolean; bytes: number; stopWaiting(): void } | null
 }
 
 /** What a WebSocketRelay is made with. */
@@ -32,6 +33,8 @@ interface RelayOptions {
   readonly idleS?: number
   /** How long a client that is dropped may take to say that it has read all. */
   readonly readWaitMs?: number
+  /** How long messages of a client that has left may take to go on. */
+  readonly lastWordsMs?: number
   readonly now: () => number
   /** How long one message may be, in either direction. */
   readonly maxMessageBytes?: number
@@ -155,8 +158,8 @@ function createEndings(
     const { data } = ws
     if (data.dropping !== null) return
     data.lane?.drop()
-    const timer = setTimeout(() => ws.terminate(), readWaitMs + LAST_WORDS_MS)
-    data.dropping = { isHeard: false, bytes: 0, timer }
+    const stopWaiting = afterLimit(readWaitMs + LAST_WORDS_MS, () => ws.terminate())
+    data.dropping = { isHeard: false, bytes: 0, stopWaiting }
     ws.resume()
     ws.ping(HAVE_YOU_READ)
     dropOnceQuiet(ws, readWaitMs)
@@ -190,7 +193,7 @@ function createEndings(
     const { upstream, lane, left } = ws.data
     open.delete(ws)
     lane?.drop()
-    clearTimeout(left?.timer)
+    left?.stopWaiting()
     try {
       if (code === NO_STATUS || isWireCloseCode(code)) upstream.close(code, reason)
       else upstream.destroy()
@@ -276,6 +279,7 @@ export function createWebSocketRelay(
   {
     idleS = IDLE_S,
     readWaitMs = READ_WAIT_MS,
+    lastWordsMs = LAST_WORDS_MS,
     now,
     onFlood,
     onTooLong,
@@ -367,10 +371,10 @@ export function createWebSocketRelay(
         tellTooLong(ws, 'a message of the client is longer than max_message')
       }
       if (data.dropping !== null) {
-        clearTimeout(data.dropping.timer)
+        data.dropping.stopWaiting()
         open.delete(ws)
       } else if ((data.lane?.waitingBytes ?? 0) === 0) leave(ws, code, reason)
-      else data.left = { code, reason, timer: setTimeout(leave, LAST_WORDS_MS, ws, code, reason) }
+      else data.left = { code, reason, stopWaiting: afterLimit(lastWordsMs, () => leave(ws, code, reason)) }
     },
   }
 

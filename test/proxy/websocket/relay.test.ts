@@ -56,6 +56,7 @@ interface ProxyOptions {
   readonly random?: (byteCount: number) => Uint8Array
   readonly idleS?: number
   readonly readWaitMs?: number
+  readonly lastWordsMs?: number
   readonly maxMessageBytes?: number
 }
 
@@ -68,6 +69,7 @@ function startProxy(address: UpstreamAddress, options: ProxyOptions = {}): Proxy
     idleS: options.idleS ?? 120,
     now: Date.now,
     ...(options.readWaitMs === undefined ? {} : { readWaitMs: options.readWaitMs }),
+    ...(options.lastWordsMs === undefined ? {} : { lastWordsMs: options.lastWordsMs }),
     ...(options.maxMessageBytes === undefined ? {} : { maxMessageBytes: options.maxMessageBytes }),
   })
   const encoder = new FrameEncoder(options.random ?? randomBytes)
@@ -777,6 +779,37 @@ describe('closing', () => {
     })
     await until(() => told.length > 0)
     expect(told).toEqual(['end'])
+  })
+
+  test('what a client has sent before its Close goes on, though this process was held up meanwhile', async () => {
+    const MESSAGES = 5000
+    let got = Buffer.alloc(0)
+    const { promise: isOver, resolve: end } = Promise.withResolvers<void>()
+    const upstream = createTcpServer(socket => {
+      socket.once('data', (head: Buffer) => {
+        socket.write(acceptWebSocket({ raw: head }))
+        socket.once('data', () => Bun.sleepSync(1100))
+        socket.on('data', (bytes: Buffer) => {
+          got = Buffer.concat([got, bytes])
+          if (framesIn(got).at(-1)?.opcode === 8) socket.end()
+        })
+        socket.on('close', () => end())
+        socket.on('error', () => undefined)
+      })
+    })
+    await new Promise<void>(resolve => upstream.listen(0, '127.0.0.1', resolve))
+    stops.push(() => upstream.close())
+    const proxy = startProxy(tcp((upstream.address() as { readonly port: number }).port), { lastWordsMs: 1000 })
+    const client = await openWire(proxy.port)
+    stops.push(() => client.close())
+    await client.send(ask(...WEBSOCKET_FIELDS))
+    await client.receive({ until: hasHead })
+    const message = frameBytes({ opcode: 2, isFinal: true, reserved: 0, payload: Buffer.from('a') }, randomBytes(4))
+    const last = frameBytes({ opcode: 8, isFinal: true, reserved: 0, payload: Buffer.from([3, 232]) }, randomBytes(4))
+    await client.send(Buffer.concat([...Array(MESSAGES).fill(message), last]))
+    await isOver
+    const opcodes = framesIn(got).map(({ opcode }) => opcode)
+    expect([opcodes.length, opcodes.at(-1)]).toEqual([MESSAGES + 1, 8])
   })
 
   test('RFC 6455 §5.1: an unmasked frame from a client ends the connection', async () => {
