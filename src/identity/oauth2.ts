@@ -270,7 +270,7 @@ async function ask(request: PersonRequest, address: string, isNeeded = false): P
   const headers = { accept: 'application/json', authorization: `Bearer ${request.accessToken}` }
   const response = await request.fetch(address, { headers })
   const { status } = response
-  if (status >= 500 || status === 429) throw unavailable(address, status)
+  if (status >= 500 || status === 429 || isRateLimited(response)) throw unavailable(address, status)
   if (!isNeeded && (status === 403 || status === 404)) return null
   if (status !== 200) throw unusable(request, status)
   try {
@@ -278,6 +278,11 @@ async function ask(request: PersonRequest, address: string, isNeeded = false): P
   } catch (thrown) {
     throw unusable(request, status, thrown)
   }
+}
+
+/** Whether a 403 is about how often was asked, and not about what this token may see (GitHub, "Rate limits for the REST API"). */
+function isRateLimited({ status, headers }: Response): boolean {
+  return status === 403 && (headers.has('retry-after') || headers.get('x-ratelimit-remaining') === '0')
 }
 
 function rows(request: PersonRequest, list: unknown): readonly Person[] {

@@ -86,6 +86,20 @@ test('somebody else’s account under the same token ends it, and a user endpoin
   })
 })
 
+test('who is asked about too often keeps their groups, and a token that may not ask for them has none', async () => {
+  const limited: readonly Record<string, string>[] = [{ 'x-ratelimit-remaining': '0' }, { 'retry-after': '60' }]
+  for (const headers of limited) {
+    const before = await held()
+    github.instead.set('/api/user/orgs', () => new Response('{}', { status: 403, headers }))
+    expect(await client.refresh(before)).toMatchObject({ kind: 'unclear', failure: { code: 'provider.down' } })
+    github.instead.clear()
+  }
+  const before = await held()
+  const headers = { 'x-ratelimit-remaining': '4999' }
+  github.instead.set('/api/user/orgs', () => new Response('{}', { status: 403, headers }))
+  expect(await client.refresh(before)).toMatchObject({ kind: 'renewed', identity: { groups: [] } })
+})
+
 test('a sub that is called like another provider’s now ends it', async () => {
   const before = await held()
   const bounded = createProviderPool({ ...quietPorts({ now: Date.now }), ask, readText: () => '' }).client({
