@@ -210,8 +210,11 @@ async function addPasskey(asked: Asked): Promise<Response> {
     notePasskeyRefused(ctx, audit, user.provider, thrown)
     return beginPasskey(asked, true)
   }
-  ended += (await sessions.endOthers(session.identity, how)).sessions
-  await audit.keep('passkey.added', { ...askedFacts(ctx), ...sessionFacts(session), passkey: name, number: ended })
+  try {
+    ended += (await sessions.endOthers(session.identity, how)).sessions
+  } finally {
+    await audit.keep('passkey.added', { ...askedFacts(ctx), ...sessionFacts(session), passkey: name, number: ended })
+  }
   return answerAccount(ctx, tools, session, { user, told: { kind: 'changed', others: ended, codes: null } })
 }
 

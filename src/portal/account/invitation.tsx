@@ -136,9 +136,12 @@ async function accept(
     },
   })
   const identity = signedInBy({ account: groundOf(person, account), amr: passkeyAmr(passkey) })
-  await sessions.endOthers(identity, { keep: null, endsTokens: isTakeover })
-  const facts = { ...askedFacts(ctx), user: identity.subject, name: person.name, provider: provider.name }
-  await audit.keep('invitation.used', { ...facts, by: invitation.by || 'operator', passkey: passkey.name })
+  try {
+    await sessions.endOthers(identity, { keep: null, endsTokens: isTakeover })
+  } finally {
+    const facts = { ...askedFacts(ctx), user: identity.subject, name: person.name, provider: provider.name }
+    await audit.keep('invitation.used', { ...facts, by: invitation.by || 'operator', passkey: passkey.name })
+  }
   return startSession(ctx, tools, {
     identity,
     secrets: { idToken: '', refreshToken: null, access: null },

@@ -145,6 +145,31 @@ test('an invitation is as good as before where the store could not end what its 
   expect(await isIn(gate, before)).toBe(false)
 })
 
+test('a passkey that was added is in the audit trail, though the store fails right after that', async () => {
+  await using gate = await startPasskeyGate()
+  const database = new Database(join(gate.folder, 'sallyport.db'))
+  const failOnceAdded = () =>
+    database.run(`CREATE TRIGGER fail BEFORE INSERT ON removed
+      WHEN NEW.is_update = 2 AND EXISTS (SELECT 1 FROM accounts WHERE value LIKE '%laptop%')
+      BEGIN SELECT RAISE(ABORT, 'not now'); END`)
+  const mend = () => database.run('DROP TRIGGER fail')
+  const ada = await signedIn(gate)
+  const asked = await change(ada, await ada.open(account(gate)), 'passkey', { present: PASSWORD })
+  failOnceAdded()
+  expect((await enrol(ada, asked)).page.response.status).toBe(503)
+  mend()
+  expect(namesOf(await ada.open(account(gate)))).toEqual(['laptop'])
+  expect(gate.told('passkey.added', 'htpasswd:ada')).toHaveLength(1)
+  await change(ada, await ada.open(account(gate)), 'passkey-remove', { present: PASSWORD })
+  const { link } = await gate.invite('ada')
+  const page = await ada.submit(await ada.open(link))
+  failOnceAdded()
+  expect((await enrol(ada, page)).page.response.status).toBe(503)
+  mend()
+  database.close()
+  expect(gate.told('invitation.used', 'htpasswd:ada')).toHaveLength(1)
+})
+
 test('an invitation by which nothing can be added ends nothing: the same passkey again', async () => {
   await using gate = await startPasskeyGate()
   const ada = gate.browser()
