@@ -1,3 +1,5 @@
+import { afterLimit } from '../../base/time-limit.ts'
+
 /** Gives a place back; more than once is the same as once. */
 export type Leave = () => void
 
@@ -101,11 +103,11 @@ export function createFairQueue({ places, waiting: most, waitMs }: FairQueueLimi
         return Promise.resolve(place())
       }
       return new Promise(resolve => {
-        const timer = setTimeout(() => waiter.settle(null), waitMs)
+        const stopWaiting = afterLimit(waitMs, () => waiter.settle(null))
         const waiter: Waiter = {
           groups,
           settle(leave) {
-            clearTimeout(timer)
+            stopWaiting()
             remove(waiter)
             resolve(leave)
           },

@@ -60,3 +60,13 @@ test('who waits too long is refused, and leaves no gap', async () => {
   await late
   expect(order.at(-1)).toBe('c1')
 })
+
+test('who waits is not late for a place that was given back while this process was held up itself', async () => {
+  const { order, enter, first } = await taken(4, 200)
+  const waiting = enter('a1', 'wide', 'a')
+  // As the thread that checks a password: it ended meanwhile, and is heard afterwards.
+  setTimeout(first, 201)
+  Bun.sleepSync(300)
+  await waiting
+  expect(order).toEqual(['a1'])
+})
