@@ -36,7 +36,7 @@ export interface OpenAudit extends Audit {
    * many. Where that leaves none, there is a line and a row about it. Throws what the store throws.
    */
   tend(mayRemove: boolean): Promise<void>
-  /** Writes what is pending; it never throws. */
+  /** Writes what is pending, or says how much is left; it never throws. */
   close(): Promise<void>
 }
 
@@ -190,6 +190,11 @@ export function createAudit({ store, ports, keepMs, lines, bounds = AUDIT_BOUNDS
       await flush()
       isClosed = true
       if (flushTimer !== null) clearTimeout(flushTimer)
+      const number = pending.length + lost
+      if (number === 0) return
+      ports.log.error('Rows of the audit trail are lost: the session store failed until this process stopped', {
+        number,
+      })
     },
   }
 }

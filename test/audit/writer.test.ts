@@ -114,6 +114,19 @@ describe('the audit trail', () => {
     expect(found.filter(({ event }) => event === 'audit.lost')).toEqual([{ event: 'audit.lost', number: 21 }])
   })
 
+  test('says how many rows are lost where the store fails until the process stops', async () => {
+    const { audit, log } = openTrail({
+      appendAudit() {
+        throw new Error('the disk is full')
+      },
+    })
+    await audit.keep('sign_in', { user: 'ada' })
+    await audit.keep('sign_in', { user: 'ben' })
+    await audit.close()
+    const said = log.map(line => JSON.parse(line)).filter(({ level }) => level === 'error')
+    expect(said).toMatchObject([{ error: 'Error: the disk is full' }, { number: 2 }])
+  })
+
   test('a row of another version is passed over', () => {
     expect(parseRecord('[1,"something.new",{}]')).toBeNull()
     expect(parseRecord('[1,"sign_in",null]')).toBeNull()
