@@ -6,6 +6,7 @@ import type { Ports } from '../../base/ports.ts'
 import { prefersPage } from '../../route/page-load.ts'
 import type { Session, Sessions } from '../../session/session.ts'
 import { sessionFacts } from '../../session/session-facts.ts'
+import { stillSignedIn } from '../admins.ts'
 import { jsonAnswer, redirectAnswer } from '../answer.ts'
 import { type PersonalFormTools, readPersonalForm } from '../form.ts'
 import { isPortalHost, ownPath } from '../paths.ts'
@@ -57,7 +58,7 @@ export interface CredentialPage<Tools> {
    * Takes a form of the page. `act=create` makes one. `act=revoke` with the `id` of a listed one ends it, and every
    * session that it opened, at once.
    *
-   * Throws `route.none`, `access.origin`, `limit.rate`, `target.malformed`, and the errors of making one.
+   * Throws `route.none`, `access.origin`, `access.sign_in`, `limit.rate`, `target.malformed`, and the errors of making one.
    */
   change(ctx: PortalRequest, tools: Tools, session: Session): Promise<Response>
 }
@@ -95,10 +96,11 @@ export function createCredentialPage<Tools extends CredentialTools, Held extends
       checkOffered(ctx)
       return leadToPortal(ctx, page) ?? kind.answer(ctx, tools, session)
     },
-    async change(ctx, tools, session) {
+    async change(ctx, tools, sender) {
       checkOffered(ctx)
       if (!isPortalHost(ctx)) throw new GateError('access.origin', `${words.many} are made on the portal’s own host`)
-      const form = await readPersonalForm(ctx, tools, session)
+      const form = await readPersonalForm(ctx, tools, sender)
+      const session = await stillSignedIn(tools.sessions, sender)
       switch (form.get('act')) {
         case 'create':
           return create(ctx, tools, session, form)

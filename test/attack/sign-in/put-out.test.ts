@@ -119,6 +119,23 @@ describe.each(['sqlite', 'redis'] as const)('sessions in %s', kind => {
     expect((await sendSlowly('audit', 'act=json', root.cookie, () => undefined)).status).toBe(200)
   })
 
+  test('nobody’s guest link is revoked by a form of an admin that ends after its session', async () => {
+    const ada = await gate.signIn(HOST, { sub: 'ada' })
+    const wanted = { act: 'create', name: 'hers', hours: '24', uses: '5', address: `http://${HOST}/` }
+    const made = await sendForm(gate, 'guests', { ...OWN_FORM, host: HOST, cookie: ada.cookie }, wanted)
+    const { links } = (await made.json()) as {
+      readonly links: readonly { readonly id: string; readonly name: string }[]
+    }
+    const { id = '' } = links.find(({ name }) => name === 'hers') ?? {}
+    const former = await gate.signIn(HOST, { sub: 'former', groups: ['admins'] })
+    const revoking = `act=revoke&id=${encodeURIComponent(id)}`
+    expect((await sendSlowly('guests', revoking, former.cookie, () => endSession(former.sessionId))).status).toBe(401)
+    expect((await runOn(gate, runGuests, ['list', '--json'])).out).toContain(id)
+    const root = await gate.signIn(HOST, { sub: 'root', groups: ['admins'] })
+    expect((await sendSlowly('guests', revoking, root.cookie, () => undefined)).status).toBe(200)
+    expect((await runOn(gate, runGuests, ['list', '--json'])).out).not.toContain(id)
+  })
+
   test('nobody else is signed out by a form of an admin that ends after its session', async () => {
     const [eve, former] = [
       await gate.signIn(HOST, { sub: 'eve' }),
