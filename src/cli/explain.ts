@@ -15,6 +15,7 @@ import type { Io } from '../console/io.ts'
 import { besideRunning, servedConfig } from '../console/running-server.ts'
 import { layOutUsage } from '../console/usage.ts'
 import { type Explanation, explain } from '../server/preview/explain.ts'
+import { createJudge } from '../server/preview/judge.ts'
 import { guestIdentity } from '../session/credentials/guest-links.ts'
 import type { RoleGrant } from '../session/grants/document.ts'
 import { isOutOfReach, openStateAsUser, type StorePorts, tellFailure } from './with-sessions.ts'
@@ -88,15 +89,19 @@ export function runExplain(argv: readonly string[], io: Io, ports: StorePorts): 
     io.stderr(renderDiagnostics(loaded.diagnostics, loaded.texts, { colour: io.colour.stderr }))
     return 1
   }
+  const { config } = loaded
+  const judge = createJudge(config)
+  const written = asked.ok ? asked.value : undefined
+  const place = judge.place(url, values.method.toUpperCase(), written)
   const identity =
     values.as === undefined
       ? null
       : values.as === 'guest'
         ? guestIdentity('guest', 'example')
-        : identityFrom(values.as, loaded.config)
+        : identityFrom(values.as, config, place.kind === 'route' ? place.route.portal : null)
   const question = {
     url,
-    sent: asked.ok ? asked.value : undefined,
+    sent: written,
     identity,
     facts: {
       method: values.method.toUpperCase(),
@@ -106,9 +111,8 @@ export function runExplain(argv: readonly string[], io: Io, ports: StorePorts): 
       signedInAtMs: identity === null || identity.isGuest === true ? null : nowMs - (age?.value ?? 0),
     },
   }
-  const { config } = loaded
   const tell = (grants: ReadonlyMap<string, readonly RoleGrant[]>): number => {
-    const explanation = explain(config, { ...question, grants })
+    const explanation = explain(config, { ...question, grants }, judge)
     io.stdout(values.json ? `${showJson(explanation)}\n` : renderExplanation(explanation))
     return EXIT_CODES[explanation.verdict]
   }

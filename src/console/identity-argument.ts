@@ -7,8 +7,11 @@ import { userNameOf } from '../identity/passwords/users.ts'
 /** Claims that are lists, however many entries are given. */
 const LISTS = new Set(['groups', 'amr'])
 
-/** `sub=ada,groups=a,b` as an identity; a part without `=` continues the list before it. */
-export function identityFrom(text: string, config: Config): Identity {
+/**
+ * `sub=ada,groups=a,b` as an identity; a part without `=` continues the list before it. Where it names no provider, it is the first of
+ * this portal; without a portal, the first of the file.
+ */
+export function identityFrom(text: string, config: Config, portal: string | null = null): Identity {
   const claims = new Map<string, string[]>()
   let last: string[] = []
   for (const part of text.split(',')) {
@@ -20,7 +23,8 @@ export function identityFrom(text: string, config: Config): Identity {
     last = [part.slice(equals + 1).trim()]
     claims.set(part.slice(0, equals).trim(), last)
   }
-  const provider = claims.get('provider')?.[0] ?? config.providers.keys().next().value ?? ''
+  const [first] = config.portals.get(portal ?? '')?.providers ?? config.providers.keys()
+  const provider = claims.get('provider')?.[0] ?? first ?? ''
   claims.delete('provider')
   const subject = claims.get('sub')?.[0] ?? 'someone'
   const verified: Record<string, unknown> = {}

@@ -265,6 +265,28 @@ describe('explain', () => {
   })
 })
 
+test('who is asked about comes by a provider of the portal of that route, and not by any other of the file', () => {
+  const file = `${FILE}
+[providers.work]
+issuer = "https://work.example.com"
+client_id = "gate"
+emails = "trusted"
+[portals.work]
+providers = ["work"]
+roles = { staff = { provider = "work", emails = ["eve@example.com"] } }
+[[routes]]
+host = "staff.example.com"
+upstream = "http://staff:3000"
+portal = "work"
+allow = ["staff"]
+`
+  writeFileSync(join(folder.path, 'two.toml'), file)
+  const asked = (more: string) =>
+    explain('staff.example.com', '--config', 'two.toml', '--as', `sub=eve,email=eve@example.com${more}`)
+  expect(asked('')).toMatchObject({ code: 0, roles: ['staff'], unverified_email: null })
+  expect(asked(',provider=id')).toMatchObject({ code: 4, roles: [] })
+})
+
 test('a route without an upstream is told by what it answers', () => {
   expect(explain('https://old.example.com/x').upstream).toEqual(['redirect with status 302'])
 })
