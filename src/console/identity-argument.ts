@@ -23,8 +23,7 @@ export function identityFrom(text: string, config: Config, portal: string | null
     last = [part.slice(equals + 1).trim()]
     claims.set(part.slice(0, equals).trim(), last)
   }
-  const [first] = config.portals.get(portal ?? '')?.providers ?? config.providers.keys()
-  const provider = claims.get('provider')?.[0] ?? first ?? ''
+  const provider = claims.get('provider')?.[0] ?? firstProvider(config, portal)
   claims.delete('provider')
   const subject = claims.get('sub')?.[0] ?? 'someone'
   const verified: Record<string, unknown> = {}
@@ -36,6 +35,12 @@ export function identityFrom(text: string, config: Config, portal: string | null
   // Roles were granted to the user whom the file has now, by the id.
   const userId = known?.users?.entries.get(userNameOf(subject) ?? '')?.id ?? null
   return userId === null ? identity : Object.freeze({ ...identity, userId })
+}
+
+/** Where somebody signed in who comes to this portal, as far as nobody says it; empty where there is no provider. */
+export function firstProvider({ portals, providers }: Config, portal: string | null): string {
+  const [first] = portals.get(portal ?? '')?.providers ?? providers.keys()
+  return first ?? ''
 }
 
 function plainValue(name: string, text: string): unknown {

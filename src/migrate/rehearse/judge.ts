@@ -70,7 +70,7 @@ export function createJudge(config: Config, fingerprint: string, people: People)
     const { client, method, atMs: nowMs, user, status } = request
     const facts: Facts = { method, client, target, sent: null, nowMs, signedInAtMs: user === null ? null : nowMs }
     if (status === 101 && !route.config.websockets) return no('access.denied', 'websockets = false')
-    const known = user === null ? null : people.get(user)
+    const known = user === null ? null : people.get(user)?.(route.config.portal)
     if (known !== undefined) return decideFor(route, known, facts, chanceOf(route))
     return guess(route, sketchesOf(user ?? '', onlyProvider(route)), facts, chanceOf(route))
   }

@@ -2,12 +2,12 @@
 
 import { isJsonObject } from '../../base/json.ts'
 import type { Config } from '../../config/resolve/config.ts'
-import { identityFrom } from '../../console/identity-argument.ts'
+import { firstProvider, identityFrom } from '../../console/identity-argument.ts'
 import { type Identity, makeIdentity } from '../../identity/identity.ts'
 import { type Known, sketchOf } from '../../policy/partial-identity.ts'
 
-/** Who they are whom a log names, as far as somebody said it. */
-export type People = ReadonlyMap<string, Identity>
+/** Who they are whom a log names, as far as somebody said it: as they come to a portal, or where there is none. */
+export type People = ReadonlyMap<string, (portal: string | null) => Identity>
 
 /** What somebody said of people, or what is wrong with it. */
 export type ReadPeople = { readonly ok: true; readonly people: People } | { readonly ok: false; readonly why: string }
@@ -17,19 +17,25 @@ export type ReadPeople = { readonly ok: true; readonly people: People } | { read
  * of objects of claims, by the names in the log.
  */
 export function readPeople(given: readonly string[], text: string | null, config: Config): ReadPeople {
-  const people = new Map<string, Identity>()
+  const people = new Map<string, (portal: string | null) => Identity>()
   if (text !== null) {
     const table = parseTable(text)
     if (table === null) return refuse('--people takes a JSON object: names of the log, each with an object of claims')
     for (const [name, claims] of Object.entries(table)) {
       if (!isJsonObject(claims)) return refuse(`--people: what is said of "${name}" is no object of claims`)
-      people.set(name, fromClaims(claims, config))
+      people.set(
+        name,
+        atEach(portal => fromClaims(claims, config, portal)),
+      )
     }
   }
   for (const one of given) {
     const [, name = '', claims = ''] = /^([^=]+)=(.+)$/.exec(one) ?? []
     if (!claims.includes('=')) return refuse('--as takes NAME=claims, such as ada@example.com=sub=ada,groups=staff,ops')
-    people.set(name, identityFrom(claims, config))
+    people.set(
+      name,
+      atEach(portal => identityFrom(claims, config, portal)),
+    )
   }
   return { ok: true, people }
 }
@@ -38,9 +44,19 @@ function refuse(why: string): ReadPeople {
   return { ok: false, why }
 }
 
-function fromClaims(claims: Readonly<Record<string, unknown>>, config: Config): Identity {
+/** Makes somebody once for each portal. */
+function atEach(make: (portal: string | null) => Identity): (portal: string | null) => Identity {
+  const made = new Map<string | null, Identity>()
+  return portal => {
+    const identity = made.get(portal) ?? make(portal)
+    made.set(portal, identity)
+    return identity
+  }
+}
+
+function fromClaims(claims: Readonly<Record<string, unknown>>, config: Config, portal: string | null): Identity {
   const { provider: named, ...verified } = claims
-  const provider = typeof named === 'string' ? named : (config.providers.keys().next().value ?? '')
+  const provider = typeof named === 'string' ? named : firstProvider(config, portal)
   const subject = typeof verified.sub === 'string' && verified.sub !== '' ? verified.sub : 'someone'
   return makeIdentity(provider, config.providers.get(provider)?.issuer ?? '', subject, verified)
 }

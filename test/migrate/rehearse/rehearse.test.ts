@@ -268,6 +268,32 @@ describe('of a request that a log has', () => {
     expect(await rehearseOne(seen, '--people', 'people.json')).toMatchObject({ code: 0, kind: 'same', fate: 'in' })
   })
 
+  test('by somebody of whom more is said came by a provider of the portal that they were at', async () => {
+    const more = `
+[providers.work]
+issuer = "https://work.example.com"
+client_id = "gate"
+[portals.work]
+providers = ["work"]
+roles = { worker = { provider = "work", groups = ["staff"] } }
+[[routes]]
+host = "work.example.com"
+upstream = "http://work:3000"
+portal = "work"
+allow = ["worker"]
+`
+    writeFileSync(join(folder.path, 'two.toml'), FILE + more)
+    writeFileSync(join(folder.path, 'people.json'), JSON.stringify({ [ADA]: { sub: 'ada-1', groups: ['staff'] } }))
+    const seen = SERVED + line({ host: 'work.example.com', user: ADA })
+    for (const said of [
+      ['--people', 'people.json'],
+      ['--as', `${ADA}=sub=ada-1,groups=staff`],
+    ])
+      expect(await rehearseOne(seen, '--config', 'two.toml', ...said)).toMatchObject({ code: 0, fate: 'in' })
+    const other = await rehearseOne(seen, '--config', 'two.toml', '--as', `${ADA}=sub=ada-1,groups=staff,provider=id`)
+    expect(other).toMatchObject({ code: 1, reason: 'role.missing' })
+  })
+
   test('that names nobody, on a host of which the log never names anybody, may have been of somebody', async () => {
     const nobody = combined({ path: '/settings' })
     expect(await rehearseOne(nobody, '--host', 'app.example.com')).toMatchObject({
