@@ -66,6 +66,8 @@ export interface PortalRequest {
   /** The portal that this host belongs to. */
   readonly portal: PortalConfig
   readonly providers: ReadonlyMap<string, ProviderConfig>
+  /** How a provider of this portal pushes, by the file that is there when it is called; null: it does not. */
+  scimOf(provider: string): ProviderConfig['scim']
   /** Whether providers should say when they authenticated someone. */
   readonly wantsAuthTime: boolean
   /** Whether an application of this portal is to have the provider's access token. */

@@ -73,6 +73,7 @@ export function portalRequest(request: Request, { origin, protocol, host }: URL)
     waiting: () => null,
     waitingRequests: () => 0,
     guestPlaces: () => [],
+    scimOf: () => null,
     rolesByPortal: () => new Map(),
     iconOf: () => null,
     resources: { hasOwn: false, described: () => null, at: () => null },

@@ -44,6 +44,8 @@ export interface ScimRequest {
   readonly query: URLSearchParams
   /** Before what takes as long as a directory is large: others are answered in between, however much is asked at once. */
   readonly turn: () => Promise<void>
+  /** Whether the token that it came with counts still: a body may take a while to arrive, and a turn to come. */
+  readonly mayStill: () => boolean
 }
 
 /** A group of some ten thousand members. */
@@ -108,7 +110,6 @@ async function create(asked: ScimRequest, kind: Kind, tools: ScimTools): Promise
   const { directories } = tools.sessions
   const { directory } = asked
   const body = await readResource(asked, tools)
-  await asked.turn()
   const stated = kind === 'user' ? parseUser(body, null) : parseGroup(body)
   const id = resourceIdOf(kind, stated.externalId ?? randomToken(tools.ports.random))
   const before = await directories.find(directory, id)
@@ -124,7 +125,6 @@ async function create(asked: ScimRequest, kind: Kind, tools: ScimTools): Promise
 /** RFC 7644 §3.5.1 and §3.5.2. */
 async function change(asked: ScimRequest, kind: Kind, id: string, tools: ScimTools): Promise<Response> {
   const body = await readResource(asked, tools)
-  await asked.turn()
   for (let tries = 0; tries < TRIES; tries++) {
     const before = await findOne(asked, kind, id, tools)
     const said = saidOf(asked, body, before.value)
@@ -219,14 +219,17 @@ function isGone(one: Pushed): boolean {
 }
 
 /** RFC 7644 §3.1 and §3.8: SCIM's own type, or JSON's. */
-async function readResource({ request }: ScimRequest, { formWaitMs }: ScimTools): Promise<JsonObject> {
+async function readResource({ request, turn, mayStill }: ScimRequest, { formWaitMs }: ScimTools): Promise<JsonObject> {
   const type = request.headers.get('content-type') ?? ''
   if (!/^application\/(?:scim\+)?json\s*(?:;|$)/i.test(type)) {
     throw new ScimRefusal(415, null, 'the body has to be application/scim+json')
   }
   const text = await readBody(request, MAX_BYTES, formWaitMs)
   if (text === null) throw new ScimRefusal(413, null, `a body has at most ${MAX_BYTES} bytes`)
-  return parseBody(text)
+  const body = parseBody(text)
+  await turn()
+  if (!mayStill()) throw new ScimRefusal(401, null, 'the token does not count any more')
+  return body
 }
 
 function show({ base, query }: ScimRequest, one: Pushed, status: 200 | 201): Response {

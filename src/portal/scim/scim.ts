@@ -28,15 +28,16 @@ export function createScim(tools: ScimTools): (ctx: PortalRequest) => Response |
 
   return ctx => {
     const [name = '', ...steps] = ctx.target.path.slice(PREFIX.length).split('/')
-    const isHere = ctx.target.path.startsWith(PREFIX) && isPortalHost(ctx) && ctx.portal.providers.includes(name)
-    const scim = isHere ? (ctx.providers.get(name)?.scim ?? null) : null
+    const isHere = ctx.target.path.startsWith(PREFIX) && isPortalHost(ctx)
+    const scim = isHere ? ctx.scimOf(name) : null
     const directory = scim === null ? null : tools.sessions.directories.of(name)
     if (scim === null || directory === null) return portalNotFound(ctx)
     const stranger = guard(ctx, name, scim.token)
     if (stranger !== null) return stranger
     const base = `${portalOrigin(ctx)}${PREFIX}${name}`
     const query = new URLSearchParams(ctx.target.query)
-    const asked: ScimRequest = { request: ctx.request, directory, base, query, turn }
+    const mayStill = () => isToken(tokenOf(ctx), ctx.scimOf(name)?.token ?? null)
+    const asked: ScimRequest = { request: ctx.request, directory, base, query, turn, mayStill }
     return answer(asked, steps, tools).catch((error: unknown) => failed(error, ctx, name, tools))
   }
 }
@@ -88,7 +89,7 @@ function failed(thrown: unknown, ctx: PortalRequest, provider: string, { ports: 
     const { status, scimType, message } = thrown
     // Requests for missing resources are normal: providers look before they write.
     if (status !== 404) log.warn('What a provider pushed was refused', { ...facts, status, scimType, error: message })
-    return refusalAnswer(thrown)
+    return refusalAnswer(thrown, status === 401 ? { 'www-authenticate': BAD_TOKEN_CHALLENGE } : {})
   }
   const error = toGateError(thrown)
   log.error('What a provider pushed could not be taken; it has to push it again', { ...facts, ...errorFacts(error) })
@@ -188,6 +189,14 @@ const MOST_ADDRESSES = 10_000
 
 const BEARER = /^bearer +([\x21-\x7e]+)$/i
 
+function tokenOf({ request }: PortalRequest): string | null {
+  return BEARER.exec(request.headers.get('authorization') ?? '')?.[1] ?? null
+}
+
+function isToken(given: string | null, token: string | null): boolean {
+  return given !== null && token !== null && timingSafeEqual(Buffer.from(sha256(given)), Buffer.from(sha256(token)))
+}
+
 /** Refuses a client without the token of a provider; null for a client with it. */
 type Guard = (ctx: PortalRequest, provider: string, token: string) => Response | null
 
@@ -205,8 +214,8 @@ function createGuard({ now }: Pick<Ports, 'now'>, audit: Audit): Guard {
   const wrong = new Map<string, FullAtMs>()
 
   return (ctx, provider, token) => {
-    const given = BEARER.exec(ctx.request.headers.get('authorization') ?? '')?.[1] ?? null
-    if (given !== null && timingSafeEqual(Buffer.from(sha256(given)), Buffer.from(sha256(token)))) return null
+    const given = tokenOf(ctx)
+    if (isToken(given, token)) return null
     const address = networkOf(ctx.clientAddress)
     const decision = decideRate(WRONG, wrong.get(address) ?? 0, now())
     if (!decision.isAllowed) {

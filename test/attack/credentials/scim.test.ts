@@ -77,6 +77,41 @@ describe('whoever has not the token', () => {
     expect((await ask(gate, 'GET', `/Users/${id}`)).status).toBe(200)
   })
 
+  test('has not it any more once its body is there: nothing is changed', async () => {
+    calm()
+    await using own = await startGate(FILE, { ports: { now: clock.now } })
+    const { body: made } = await ask(own, 'POST', '/Users', userOf('ada', { active: false }))
+    /** Sends a change in two parts, and saves a file between them. */
+    async function sendSlowly(file: string) {
+      const body = JSON.stringify(userOf('ada', { active: true }))
+      const wire = await openWire(own.port)
+      const fields = `authorization: Bearer ${SCIM_TOKEN}\r\ncontent-type: application/scim+json\r\ncontent-length: ${body.length}`
+      await wire.send(
+        `PUT /.sallyport/scim/v2/id/Users/${made.id} HTTP/1.1\r\nhost: auth.example\r\n${fields}\r\n\r\n${body.slice(0, 9)}`,
+      )
+      // What is asked later is answered after this was begun.
+      await statusOf(own, '/', { host: HOST })
+      own.save(file)
+      await own.server.reload()
+      await wire.send(body.slice(9))
+      const { status } = await wire.receive()
+      wire.close()
+      return status
+    }
+    const other = 'another-token-of-the-provider'
+    const renewed = FILE.replace(SCIM_TOKEN, other)
+    const without = FILE.replace('providers = ["id", "second", "silent"]', 'providers = ["second", "silent"]')
+    const isActive = async (token: string) =>
+      (await ask(own, 'GET', `/Users/${made.id}`, undefined, { token })).body.active
+    expect([await sendSlowly(renewed), await isActive(other)]).toEqual([401, false])
+    own.save(FILE)
+    await own.server.reload()
+    expect(await sendSlowly(without)).toBe(401)
+    own.save(FILE)
+    await own.server.reload()
+    expect([await isActive(SCIM_TOKEN), await sendSlowly(FILE), await isActive(SCIM_TOKEN)]).toEqual([false, 200, true])
+  })
+
   test('says it elsewhere: in the query, in a form, as Basic or as a cookie', async () => {
     calm()
     const basic = `Basic ${Buffer.from(`scim:${SCIM_TOKEN}`).toString('base64')}`

@@ -1,5 +1,6 @@
 /** The portal's view of a request to it, and of the routes around it. */
 
+import type { ProviderConfig } from '../../../config/resolve/providers.ts'
 import type { RouteConfig } from '../../../config/resolve/routes.ts'
 import { dataAddress } from '../../../config/values/picture.ts'
 import { vouchedPart } from '../../../identity/claim-trust.ts'
@@ -58,6 +59,7 @@ export function portalRequest(
     requestId: context.id,
     portal: portal.config,
     providers: snapshot.config.providers,
+    scimOf: provider => scimNow(portal, current(), provider),
     wantsAuthTime: portal.wantsAuthTime,
     wantsAccess: snapshot.wantsAccess.has(portal.config.name),
     // The proxy that asks for a verdict has the form, and Sallyport does not.
@@ -91,6 +93,11 @@ export function portalRequest(
     resources: protectedResources(context, portal),
     iconOf: hash => portal.icons.get(hash) ?? null,
   }
+}
+
+function scimNow({ config }: GatePortal, now: Snapshot, provider: string): ProviderConfig['scim'] {
+  const portal = now.allPortals.find(one => one.config.name === config.name)
+  return portal?.config.providers.includes(provider) ? (now.config.providers.get(provider)?.scim ?? null) : null
 }
 
 /** By another file than the request came to, of a portal that is gone, or that has other admins, nobody has any. */
