@@ -100,6 +100,30 @@ email_domains = "*"
     expect(caddy.out).toContain(`redirect = "https://\${${name}}@x.example.com{path}{query}"`)
 })
 
+test('a login is copied to no place where a password with a slash, or an @, would end up in a path or a listener', async () => {
+  const old = `oidc_issuer_url = "https://me:p/s3cret-issuer@id.example.com/realm"
+client_id = "gate"
+http_address = "http://me:s3cret-http@127.0.0.1:4180"
+metrics_address = "me:s3cret/metrics@127.0.0.1:9100"
+redirect_url = "https://me:p/s3cret-redirect@app.example.com/oauth2/callback"
+upstreams = ["http://me:p/s3cret-slash@app:3000/", "http://me:p?s3cret-mark@app:3001/b/", "http://app:3002/@c/"]
+session_store_type = "redis"
+redis_connection_url = "redis://me:12/s3cret-redis@redis:6379/0"
+email_domains = "*"
+`
+  const { out, err } = await ran({ 'old.cfg': old }, 'old.cfg', '--verbose')
+  expect(out + err).not.toMatch(/s3cret/)
+  for (const line of [
+    'listen = ["127.0.0.1:4180"]',
+    'admin = "127.0.0.1:9100"',
+    'host = "app.example.com"',
+    'path = "/@c"',
+  ])
+    expect(out).toContain(line)
+  for (const port of [3000, 3001]) expect(out).toContain(`to = "http://app:${port}", basic_auth = { user = "me"`)
+  expect(err).toMatch(/redis_connection_url: it cannot be said as one address/)
+})
+
 test('a broken line is named, and not shown: it may hold a secret', async () => {
   const { code, out, err } = await ran({ 'old.cfg': 'client_id = "a"\nclient_secret = s3cret\n' }, 'old.cfg')
   expect(code).toBe(1)

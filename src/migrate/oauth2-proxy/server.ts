@@ -74,10 +74,13 @@ export function placesToListen(old: Old): { readonly listen: string; readonly ve
   return { listen, verify: `${host}:${port === '9080' ? 9081 : 9080}` }
 }
 
-/** `:4180`, `http://127.0.0.1:4180` and `unix:///run/x.sock` in the spelling of routes.toml. */
+/** `:4180`, `http://127.0.0.1:4180` and `unix:///run/x.sock` in the spelling of routes.toml; a login before an @ says nothing there. */
 function addressOf(stated: string): string {
   if (stated.startsWith('unix:')) return stated.replace(/^unix:\/*/, 'unix:/')
-  const place = stated.replace(/^http:\/\//i, '').replace(/\/$/, '')
+  const place = stated
+    .replace(/^http:\/\//i, '')
+    .replace(/^.*@/, '')
+    .replace(/\/$/, '')
   return place.startsWith(':') ? `0.0.0.0${place}` : place
 }
 
@@ -218,7 +221,7 @@ function loginOf(old: Old, { user }: RedisUrl): string {
 /** `redis://USER:PASSWORD@HOST:PORT/DATABASE`; the user is null without a login, and the port as it was written. */
 function parseUrl(text: string) {
   const [, scheme, login, host, port = null, rest = ''] =
-    /^(rediss?):\/\/(?:([^/]*)@)?(\[[\da-f:.]+\]|[\w.-]+|<[^<>]+>)(?::(\d+|<[^<>]+>))?(\/[^?#]*)?$/is.exec(text) ?? []
+    /^(rediss?):\/\/(?:([^/]*)@)?(\[[\da-f:.]+\]|[\w.-]+|<[^<>]+>)(?::(\d+|<[^<>]+>))?(\/[^?#@]*)?$/is.exec(text) ?? []
   if (scheme === undefined || host === undefined) return null
   const user = login === undefined ? null : (login.split(':')[0] ?? '')
   return { isTls: scheme.toLowerCase() === 'rediss', user, host, port, rest }

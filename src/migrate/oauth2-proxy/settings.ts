@@ -14,7 +14,7 @@ export type Old = ReturnType<typeof createOld>
 export function createOld(inputs: Inputs, tools: Tools) {
   const { stated, alpha, gaps, isSeveral } = inputs
   const said = new Map([...stated].filter(([, one]) => !isUsual(one)))
-  const first = (name: string) => said.get(name)?.values[0] ?? ''
+  const first = (name: string) => keepLogin(said.get(name)?.values[0] ?? '')
   const line = (name: string) => stated.get(name)?.line ?? null
   /** Null where it is missing or empty. */
   const text = (name: string) => first(name).trim() || null
@@ -33,7 +33,7 @@ export function createOld(inputs: Inputs, tools: Tools) {
     /** Where it is stated, for people: `line 3`, or `compose.yaml:3` where there are several files. */
     where: (name: string) => (isSeveral ? `${stated.get(name)?.file}:${line(name)}` : `line ${line(name)}`),
     text,
-    list: (name: string) => listOf(said.get(name)),
+    list: (name: string) => listOf(said.get(name)).map(keepLogin),
     spell,
     spelt(name: string): string | null {
       const found = text(name)
@@ -56,6 +56,17 @@ export function createOld(inputs: Inputs, tools: Tools) {
 export function withOwn(old: Old, own: readonly Stated[]): Old {
   const stated = new Map([...old.inputs.stated, ...own.map(one => [one.name, one] as const)])
   return createOld({ ...old.inputs, stated }, old)
+}
+
+/**
+ * An address whose password has a slash or the like, which is escaped then: what comes after it belongs to no path, and so to no place
+ * where a path is copied.
+ */
+export function keepLogin(text: string): string {
+  return text.replace(/^\w+:\/\/[^\s/?#:@]+:(?!\d*(?:[/?#]|$))[^\s@]*@/, before => {
+    const start = before.indexOf('://') + 3
+    return before.slice(0, start) + before.slice(start).replace(/[/?#]/g, encodeURIComponent)
+  })
 }
 
 /** Whether an option says what holds without it: a file that oauth2-proxy writes itself is full of them. */

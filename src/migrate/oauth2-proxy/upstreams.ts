@@ -2,7 +2,7 @@
 
 import type { Outcome } from '../notes.ts'
 import { isStandIn, type StatedUpstream } from './alpha.ts'
-import type { Old } from './settings.ts'
+import { keepLogin, type Old } from './settings.ts'
 
 /** One entry of `upstreams`: the answer below a path, or (`isExact`) only at that path. */
 export interface Service {
@@ -84,7 +84,7 @@ function sayAsked(old: Old, stated: readonly StatedUpstream[]): void {
 }
 
 function readUpstream(stated: string, old: Old, say: Say): Service | null {
-  const [, name = '', rest = ''] = /^([a-z0-9]+):\/\/(.*)$/is.exec(stated) ?? []
+  const [, name = '', rest = ''] = /^([a-z0-9]+):\/\/(.*)$/is.exec(keepLogin(stated)) ?? []
   const scheme = name.toLowerCase()
   if (scheme === 'http' || scheme === 'https') {
     const [, login, authority, path = ''] = /^(?:([^/?#]*)@)?([^/?#]+)([^?#]*)/.exec(rest) ?? []
