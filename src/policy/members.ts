@@ -2,6 +2,7 @@
 
 import type { Config } from '../config/resolve/config.ts'
 import type { PortalConfig } from '../config/resolve/portals.ts'
+import { HTPASSWD } from '../config/values/htpasswd.ts'
 import { isEmailVouched, ruleTrust, type TrustedEmails } from '../identity/claim-trust.ts'
 import type { Identity } from '../identity/identity.ts'
 import { offeredRoles } from '../session/grants/offered.ts'
@@ -33,6 +34,14 @@ export function compileMembers({ members }: Pick<PortalConfig, 'members'>, roles
       return 'unknown'
     }
   }
+}
+
+/** Whether anybody can come to a portal as this user: by one of its providers, by its passwords, or as one who needs no provider. */
+export function canComeTo(
+  { providers, passwords }: Pick<PortalConfig, 'providers' | 'passwords'>,
+  { provider }: Pick<Identity, 'provider'>,
+): boolean {
+  return provider === '' || providers.includes(provider) || (passwords !== null && provider === HTPASSWD)
 }
 
 /** What a known user who is not a member sees on a route that needs a member. */

@@ -287,6 +287,26 @@ allow = ["staff"]
   expect(asked(',provider=id')).toMatchObject({ code: 4, roles: [] })
 })
 
+test('nobody has a session by a provider that the portal does not have, whoever they are', () => {
+  const other = `${FILE}
+[providers.work]
+issuer = "https://work.example.com"
+client_id = "gate"
+[portals.work]
+providers = ["work"]
+`
+  writeFileSync(join(folder.path, 'other.toml'), other)
+  for (const provider of ['work', 'no-such'])
+    expect(explain('app.example.com', '--config', 'other.toml', '--as', `sub=eve,provider=${provider}`)).toMatchObject({
+      code: 4,
+      verdict: 'deny',
+      reason: 'member.none',
+      needs: 'a sign-in by id',
+    })
+  expect(explain('app.example.com', '--config', 'other.toml', '--as', 'sub=eve,provider=id')).toMatchObject({ code: 0 })
+  expect(explain('status.example.com', '--config', 'other.toml', '--as', 'sub=eve,provider=work').code).toBe(0)
+})
+
 test('a route without an upstream is told by what it answers', () => {
   expect(explain('https://old.example.com/x').upstream).toEqual(['redirect with status 302'])
 })

@@ -6,10 +6,11 @@ import type { RouteConfig } from '../../config/resolve/routes.ts'
 import type { Identity } from '../../identity/identity.ts'
 import type { Facts } from '../../policy/condition.ts'
 import { describeRule } from '../../policy/describe.ts'
-import { decideOutsider, NOT_A_MEMBER } from '../../policy/members.ts'
+import { canComeTo, decideOutsider, NOT_A_MEMBER } from '../../policy/members.ts'
 import { type Chance, compileChance } from '../../policy/partial-identity.ts'
 import { barsReadings, decidePolicy } from '../../policy/policy.ts'
 import { REASONS, type Reason } from '../../policy/reasons.ts'
+import type { Truth } from '../../policy/truth.ts'
 import { createUpstreamPool } from '../../proxy/upstream/upstream.ts'
 import { parseTarget, type Target } from '../../route/target.ts'
 import { compileSnapshot } from '../../server/config/compile.ts'
@@ -140,8 +141,12 @@ function decideFor(route: GateRoute, who: Identity | null, facts: Facts, chance:
 
 /** The result for a user who may not be a member of the portal, and so counts as anonymous; null for a member. */
 function judgeMember({ policy, portal }: GateRoute, who: Identity | null, facts: Facts): Verdict | null {
+  if (who !== null && portal !== null && !canComeTo(portal.config, who)) return outsider(policy, facts, 'no')
   const truth = who === null || portal === null || portal.members === null ? 'yes' : portal.members(who)
-  if (truth === 'yes') return null
+  return truth === 'yes' ? null : outsider(policy, facts, truth)
+}
+
+function outsider(policy: GateRoute['policy'], facts: Facts, truth: Truth): Verdict {
   const { verdict, reason } = decideOutsider(policy, facts)
   const why = REASONS[reason].why
   if (verdict === 'allow') return { fate: 'in', reason, why }

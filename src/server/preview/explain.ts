@@ -10,7 +10,7 @@ import { addressText } from '../../config/values/listen.ts'
 import { NO_TRUSTED_EMAILS } from '../../identity/claim-trust.ts'
 import type { Identity } from '../../identity/identity.ts'
 import { describeRule } from '../../policy/describe.ts'
-import { describeMembers, findUnverifiedMember, tellComing } from '../../policy/members.ts'
+import { canComeTo, describeMembers, findUnverifiedMember, tellComing } from '../../policy/members.ts'
 import { findUnverifiedEmail, tellGroups, tellNeeds, type UnverifiedEmail, waysOut } from '../../policy/needs.ts'
 import { type Decision, tryRules } from '../../policy/policy.ts'
 import { REASONS, type Reason, type Trial } from '../../policy/reasons.ts'
@@ -133,7 +133,9 @@ export function explain(config: Config, question: Question, judge: Judge = creat
     rules: trials.map(trial => explainTrial(route, trial)),
     needs:
       decision.reason === 'member.none' && portal !== undefined
-        ? describeMembers(portal)
+        ? came !== null && !canComeTo(portal, came)
+          ? `a sign-in by ${portal.providers.join(' or ')}`
+          : describeMembers(portal)
         : tellNeeds(route, decision, trials, known !== null),
     groups: isOutsider
       ? tellComing(portal, came)

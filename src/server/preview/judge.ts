@@ -7,7 +7,7 @@ import type { RouteConfig } from '../../config/resolve/routes.ts'
 import { ruleTrust } from '../../identity/claim-trust.ts'
 import type { Identity } from '../../identity/identity.ts'
 import type { Facts } from '../../policy/condition.ts'
-import { compileMembers, decideOutsider } from '../../policy/members.ts'
+import { canComeTo, compileMembers, decideOutsider } from '../../policy/members.ts'
 import { barsReadings, compilePolicy, type Decision, decidePolicy, type Policy } from '../../policy/policy.ts'
 import { compileWhen } from '../../policy/request-conditions.ts'
 import { compileRoles, type Roles } from '../../policy/roles.ts'
@@ -114,7 +114,9 @@ export function createJudge(config: Config): Judge {
     const made = {
       roles: own,
       policy: compilePolicy(route, own),
-      isMember: (who: Identity) => members === null || who.isGuest === true || members(who) === 'yes',
+      isMember: (who: Identity) =>
+        (portal === null || canComeTo(portal, who)) &&
+        (members === null || who.isGuest === true || members(who) === 'yes'),
     }
     policies.set(route, made)
     return made

@@ -291,7 +291,11 @@ allow = ["worker"]
     ])
       expect(await rehearseOne(seen, '--config', 'two.toml', ...said)).toMatchObject({ code: 0, fate: 'in' })
     const other = await rehearseOne(seen, '--config', 'two.toml', '--as', `${ADA}=sub=ada-1,groups=staff,provider=id`)
-    expect(other).toMatchObject({ code: 1, reason: 'role.missing' })
+    expect(other).toMatchObject({ code: 1, fate: 'refused', reason: 'member.none' })
+    // A rule of the route that asks for nothing lets nobody in who has no session there.
+    writeFileSync(join(folder.path, 'any.toml'), FILE + more.replace('allow = ["worker"]', 'allow = "authenticated"'))
+    const any = ['--config', 'any.toml', '--as', `${ADA}=sub=ada-1,provider=id`]
+    expect(await rehearseOne(seen, ...any)).toMatchObject({ code: 1, fate: 'refused' })
   })
 
   test('that names nobody, on a host of which the log never names anybody, may have been of somebody', async () => {
