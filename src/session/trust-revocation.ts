@@ -1,6 +1,7 @@
 /** Ends sessions whose provider or membership a reload has taken from a portal. */
 
 import type { Audit } from '../audit/writer.ts'
+import { eachOf } from '../base/each-of.ts'
 import type { Facts } from '../base/errors.ts'
 import type { Ports } from '../base/ports.ts'
 import type { ApiTokens } from './credentials/api-tokens.ts'
@@ -81,6 +82,58 @@ const SLIP_MS = 2_000
 
 const SOONER = 'sallyport sessions revoke --provider NAME ends sign-ins of a provider at once'
 
+/** What belongs to some people at a portal, and was made until a moment, ends. */
+function createWithdrawals({ store, audit, end, ownersAt, suspend }: TrustRevocationTools, isClosed: () => boolean) {
+  /** What cannot be ended keeps nothing behind it: it is thrown once all others have ended. */
+  async function endSessions(
+    portal: string,
+    { includes }: Pick<Withdrawn, 'includes'>,
+    atMs: number,
+    onEnding: (ended: readonly Session[], number: number) => void | Promise<void>,
+  ): Promise<void> {
+    let after: string | null = null
+    const failures: unknown[] = []
+    await inSlices(async () => {
+      if (isClosed()) return false
+      const page = await guarded(() => store.list(portal, { after, limit: PAGE }))
+      const gone = page.sessions
+        .map(parseSession)
+        .filter((one): one is Session => one !== null && one.createdAtMs <= atMs && includes(one))
+      // Every process comes here: what another one has ended by now is counted there.
+      try {
+        if (gone.length > 0) await onEnding(gone, await end(...gone.map(({ id }) => id)))
+      } catch (error) {
+        failures.push(error)
+      }
+      after = page.next
+      return after !== null
+    })
+    if (failures.length > 0) throw failures[0]
+  }
+
+  async function withdrawSessions(portal: string, of: Pick<Withdrawn, 'includes'>, atMs: number): Promise<void> {
+    let ended = 0
+    try {
+      await endSessions(portal, of, atMs, (_sessions, number) => {
+        ended += number
+      })
+    } finally {
+      if (ended > 0) audit.note('sign_out.withdrawn', { portal, number: ended })
+    }
+  }
+
+  async function suspendOwners(portal: string, { includes }: Pick<Withdrawn, 'includes'>, atMs: number): Promise<void> {
+    await eachOf(new Set(await ownersAt(portal)), async id => {
+      if (isClosed()) return
+      const owner = await guarded(() => store.findRecord('owner', { id }))
+      const identity = owner === null || owner.notedAtMs > atMs ? null : identityOf(owner)
+      if (identity !== null && includes({ portal, identity })) await suspend({ portal, identity })
+    })
+  }
+
+  return { endSessions, withdrawSessions, suspendOwners }
+}
+
 /**
  * Users without a trusted provider are refused from the moment of the save, regardless of the store. This also keeps
  * them from coming back with their provider later: it removes their sessions, and suspends their tokens and links
@@ -91,68 +144,45 @@ const SOONER = 'sallyport sessions revoke --provider NAME ends sign-ins of a pro
  * in a users file the store knows it: what belongs to a missing name also ends at the start.
  */
 export function createTrustRevocation(tools: TrustRevocationTools): TrustRevocation {
-  const { store, ports, audit, end, ownersAt, suspend, deferredEnds } = tools
+  const { store, ports, audit, end, deferredEnds } = tools
   const { now } = ports
   let isClosed = false
-
-  async function endSessions(
-    portal: string,
-    { includes }: Pick<Withdrawn, 'includes'>,
-    atMs: number,
-    onEnding?: (ended: readonly Session[]) => Promise<void>,
-  ): Promise<number> {
-    let after: string | null = null
-    let ended = 0
-    await inSlices(async () => {
-      if (isClosed) return false
-      const page = await guarded(() => store.list(portal, { after, limit: PAGE }))
-      const gone = page.sessions
-        .map(parseSession)
-        .filter((one): one is Session => one !== null && one.createdAtMs <= atMs && includes(one))
-      // Every process comes here: what another one has ended by now is counted there.
-      if (gone.length > 0) ended += await end(...gone.map(({ id }) => id))
-      if (gone.length > 0) await onEnding?.(gone)
-      after = page.next
-      return after !== null
-    })
-    return ended
-  }
-
-  async function suspendOwners(portal: string, { includes }: Pick<Withdrawn, 'includes'>, atMs: number): Promise<void> {
-    for (const id of new Set(await ownersAt(portal))) {
-      if (isClosed) return
-      const owner = await guarded(() => store.findRecord('owner', { id }))
-      const identity = owner === null || owner.notedAtMs > atMs ? null : identityOf(owner)
-      if (identity !== null && includes({ portal, identity })) await suspend({ portal, identity })
-    }
-  }
+  const { endSessions, withdrawSessions, suspendOwners } = createWithdrawals(tools, () => isClosed)
 
   /** Roles first, and sessions last: who has none left can make nothing new. */
   async function endLeftBehind(file: UsersFile, atMs: number): Promise<void> {
     const { portal } = file
     const isLeft = (who: Parameters<typeof isLeftBehind>[2]) => isLeftBehind([file], portal, who)
-    const roles = await tools.grants.drop(portal, one => isLeft(one.who) && (one.atMs ?? 0) <= atMs)
     const facts = { portal, by: 'file', reason: 'the name left the file of users' } as const
-    if (roles > 0) audit.note('role.revoked', { ...facts, number: roles })
     const isOld = ({ session }: { readonly session: Session }) => session.createdAtMs <= atMs
-    for (const one of (await tools.links.list(portal)).filter(isOld)) {
-      if (isClosed || !isLeft(one.grant.maker) || (await end(one.session.id)) === 0) continue
-      audit.note('guest.revoked', { ...facts, user: one.grant.maker.subject, link: one.session.id })
+
+    async function dropRoles(): Promise<void> {
+      const number = await tools.grants.drop(portal, one => isLeft(one.who) && (one.atMs ?? 0) <= atMs)
+      if (number > 0) audit.note('role.revoked', { ...facts, number })
     }
-    for (const { session } of (await tools.tokens.list(portal)).filter(isOld)) {
-      if (isClosed || !isLeft(session.identity) || (await end(session.id)) === 0) continue
-      audit.note('token.revoked', { ...facts, ...personFacts(session.identity), token: session.id })
+
+    async function endLinks(): Promise<void> {
+      await eachOf((await tools.links.list(portal)).filter(isOld), async one => {
+        if (isClosed || !isLeft(one.grant.maker) || (await end(one.session.id)) === 0) return
+        audit.note('guest.revoked', { ...facts, user: one.grant.maker.subject, link: one.session.id })
+      })
     }
-    const ended = await endSessions(portal, { includes: ({ identity }) => isLeft(identity) }, atMs)
-    if (ended > 0) audit.note('sign_out.withdrawn', { portal, number: ended })
+
+    async function endTokens(): Promise<void> {
+      await eachOf((await tools.tokens.list(portal)).filter(isOld), async ({ session }) => {
+        if (isClosed || !isLeft(session.identity) || (await end(session.id)) === 0) return
+        audit.note('token.revoked', { ...facts, ...personFacts(session.identity), token: session.id })
+      })
+    }
+
+    const endOwn = () => withdrawSessions(portal, { includes: ({ identity }) => isLeft(identity) }, atMs)
+    await eachOf([dropRoles, endLinks, endTokens, endOwn], step => step())
   }
 
   async function endWithdrawn(portal: string, withdrawn: Withdrawn): Promise<void> {
     const includes = (one: Session | TokenOwner) => withdrawn.includes(one) && !tools.counts(one)
     const atMs = now()
-    await suspendOwners(portal, { includes }, atMs)
-    const ended = await endSessions(portal, { includes }, atMs)
-    if (ended > 0) audit.note('sign_out.withdrawn', { portal, number: ended })
+    await eachOf([suspendOwners, withdrawSessions], step => step(portal, { includes }, atMs))
   }
 
   /** Of all processes that see it, the one that took it out of the store says so. */
@@ -207,10 +237,10 @@ export function createTrustRevocation(tools: TrustRevocationTools): TrustRevocat
     },
     async endProvider(provider, portals, onEnding) {
       const includes = ({ identity }: Pick<Session, 'identity'>) => identity.provider === provider
-      for (const portal of portals) {
-        await suspendOwners(portal, { includes }, Number.POSITIVE_INFINITY)
-        await endSessions(portal, { includes }, Number.POSITIVE_INFINITY, onEnding)
-      }
+      const ever = Number.POSITIVE_INFINITY
+      const suspendAll = (portal: string) => suspendOwners(portal, { includes }, ever)
+      const endAll = (portal: string) => endSessions(portal, { includes }, ever, onEnding)
+      await eachOf(portals, portal => eachOf([suspendAll, endAll], step => step(portal)))
     },
     close() {
       isClosed = true

@@ -173,6 +173,60 @@ test('of two processes that end what a name left behind, one notes that a token 
   expect(noted.sort()).toEqual(['guest.revoked', 'token.revoked'])
 })
 
+test('what a name left behind ends beside what cannot be ended', async () => {
+  using folder = temporaryFolder()
+  const clock = fakeClock()
+  const ports = quietPorts(clock)
+  const users = { entries: new Map(), totp: new Map(), groups: [] }
+  const limits: SessionLimits = {
+    ...HERE,
+    providerTrust: providerTrustOf({
+      providers: new Map([['id', { issuer: ADA.issuer, users }]]),
+      portals: new Map([['home', { name: 'home', providers: ['id'] }]]),
+    }),
+  }
+  const store = openSqliteStore(join(folder.path, 's.db'), ports)
+  const stuck = new Set<string>()
+  const refuse = () => {
+    throw new Error('not now')
+  }
+  const sessions = openSessions({
+    store: {
+      ...store,
+      async remove(...ids) {
+        const removed = await store.remove(...ids.filter(id => !stuck.has(id)))
+        return ids.some(id => stuck.has(id)) ? refuse() : removed
+      },
+      removeIssued: (kind, id) => (kind === 'link' ? refuse() : store.removeIssued(kind, id)),
+    },
+    sealer: createSealer(new Uint8Array(32).fill(7), ports),
+    limits,
+    ports,
+    timers: { watchMs: 20, flushMs: 20, purgeMs: 20 },
+  })
+  const identity = makeIdentity('id', ADA.issuer, userSubject('ada'), { groups: ['users'] })
+  const made = { portal: 'home', name: 'n', lifetimeMs: 60 * MINUTE }
+  const by = { identity, name: 'Ada' }
+  await sessions.links.create({ ...made, uses: 1, host: HOST, path: '/', landing: '/', by })
+  const everywhere = { host: null, path: null, methods: null, networks: null }
+  await sessions.tokens.create({ ...made, identity, limits: everywhere, follows: true })
+  const row = { ...storedSession('left'), portal: 'home', identity: JSON.stringify(identity) }
+  for (let count = 0; count < 101; count++) {
+    const id = `left${count}`
+    const atMs = clock.now()
+    const times = { createdAtMs: atMs, lastSeenMs: atMs, checkedAtMs: atMs, expiresAtMs: atMs + 60 * MINUTE }
+    await store.insert({ ...row, ...times, id }, { hash: id, sessionId: id, host: HOST })
+  }
+  const all = await store.list('home', { after: null, limit: 1000 })
+  stuck.add(all.sessions[0]?.id ?? '')
+  clock.advance(MINUTE)
+  await sessions.lookForLeftBehind()
+  const left = await store.list('home', { after: null, limit: 1000 })
+  expect(left.sessions.map(({ id }) => id)).toEqual([...stuck])
+  expect(await sessions.tokens.list('home')).toEqual([])
+  await sessions.close()
+})
+
 test('nobody signs in by a provider that has just left the portal', async () => {
   using folder = temporaryFolder()
   const { sessions, signIn } = openWorld(folder.path)
