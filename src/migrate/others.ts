@@ -4,6 +4,7 @@ import { formatToml } from '../config/keys/table.ts'
 import type { Json } from '../config/text/raw.ts'
 import { columns } from '../console/terminal.ts'
 import { type OldText, readEnvFile } from './oauth2-proxy/old-texts.ts'
+import { replaceLogins, withoutLong } from './variables-to-set.ts'
 import { at, entriesAt, itemsAt, pairsAt, parseYaml, textAt, textsAt, type Yaml } from './yaml.ts'
 
 /** A file of a program that is not imported, and its settings in Sallyport's words. */
@@ -26,7 +27,8 @@ export async function tellOther(file: OldText): Promise<string | null> {
   const other = await seeOther(file)
   if (other === null) return null
   const { program, rows } = other
-  const table = columns([['host', 'path', 'there', 'in routes.toml'], ...rows.map(Object.values)])
+  const shown = rows.map(row => Object.values<string>({ ...row }).map(withoutSecrets))
+  const table = columns([['host', 'path', 'there', 'in routes.toml'], ...shown])
   return [
     `${file.shownAs} is a file of ${program}, which import does not read: nothing is written.`,
     'Its hosts and rules, in the words of routes.toml:',
@@ -36,6 +38,16 @@ export async function tellOther(file: OldText): Promise<string | null> {
     NOTES[program],
     '"sallyport init" writes a first file; "sallyport help routes-and-rules" has all words.',
   ].join('\n')
+}
+
+/** A cell of the table without a login in an address, and without long parts that let in who knows them. */
+function withoutSecrets(text: string): string {
+  return withoutLong(replaceLogins(text, () => '…'))
+}
+
+/** A rule without what it asks of fields and parameters: whoever sends that passes. */
+function withoutAsked(rule: string): string {
+  return rule.replace(/\b((?:Headers?|Query)\w*\()(?:\s*(?:`[^`]*`|"[^"]*"|'[^']*')\s*,?)*/g, '$1…')
 }
 
 /** The program that a file belongs to, and its settings; null for none of these programs. */
@@ -226,18 +238,21 @@ function traefikForwardAuthRows(settings: Service['settings'], services: readonl
     )
     const [path = ''] = parts.flatMap(([kind, text]) => (/^Path/.test(kind) ? [text] : []))
     const isOdd =
-      /\|\||!/.test(rule) || /[{]|[`"'],/.test(path) || parts.some(([kind]) => !/^(?:Host|Path|PathPrefix)$/.test(kind))
+      /\|\||!/.test(rule) ||
+      /[{*]|[`"'],/.test(path) ||
+      parts.filter(([kind]) => /^Path/.test(kind)).length > 1 ||
+      parts.some(([kind]) => !/^(?:Host|Path|PathPrefix)$/.test(kind))
     const where: Rule = path === '' ? {} : { paths: rule.includes('PathPrefix') ? `${path}*` : path }
     const own = peopleOf(get('WHITELIST'), get('DOMAINS'))
     const people = peopleRules(own.length > 0 ? own : usual)
     const isOpen = (get('ACTION') ?? 'auth') === 'allow'
     const asked = people.length === 0 ? [where] : people.map(one => ({ ...where, ...one }))
     const said = isOpen ? allowText([where], true) : allowText(asked, false)
-    const here = isOdd ? `nothing: write what ${rule} means` : said
+    const here = isOdd ? `nothing: write what ${withoutAsked(rule)} means` : said
     return {
       host: hostsOf(rule).join(' ') || '(each)',
       path,
-      there: `${isOpen ? 'allow' : 'auth'} ${rule}`.trim(),
+      there: `${isOpen ? 'allow' : 'auth'} ${withoutAsked(rule)}`.trim(),
       here,
     }
   })
@@ -268,6 +283,12 @@ type Rule = Readonly<Record<string, Json>>
 /** The rule for users that no rule describes: no user, until the operator writes it. */
 const UNKNOWN: Rule = { subjects: ['write-who-may'] }
 
+/** Whether a rule, or any in it, is for users that no rule describes. */
+function isUnknown(rule: Json): boolean {
+  if (typeof rule !== 'object' || rule === null) return rule === 'write-who-may'
+  return Object.values(rule).some(isUnknown)
+}
+
 /** `allow` of a route; without a condition everybody, or everybody who is signed in, is meant. */
 function allowText(rules: readonly Rule[], isOpen: boolean): string {
   const whole = rules.length === 0 || rules.some(rule => Object.keys(rule).length === 0)
@@ -275,9 +296,9 @@ function allowText(rules: readonly Rule[], isOpen: boolean): string {
   return `allow = ${formatToml(isOpen ? rules.map(rule => ({ ...rule, anonymous: true })) : [...rules])}`
 }
 
-/** `deny` of a route; without a condition everybody is. */
+/** `deny` of a route; without a condition everybody is, and where it is not known who: nobody comes in by what is left out. */
 function denyText(rules: readonly Rule[]): string {
-  const whole = rules.length === 0 || rules.some(rule => Object.keys(rule).length === 0)
+  const whole = rules.length === 0 || rules.some(rule => Object.keys(rule).length === 0 || isUnknown(rule))
   return `deny = ${formatToml(whole ? [{ networks: ['0.0.0.0/0', '::/0'] }] : [...rules])}`
 }
 
@@ -409,9 +430,12 @@ function whoMay(route: Yaml): { readonly said: readonly string[]; readonly texts
 /** Rules of which one has to hold; null where everybody passes. */
 function joined(operator: string, all: readonly (Rule | 'accept')[]): readonly Rule[] | null {
   const rules = all.filter(one => one !== 'accept')
+  const isNegated = operator !== 'or' && operator !== 'and'
+  // What holds for nobody would be for everybody, and so would all but those who are not known.
+  if (isNegated && (rules.length < all.length || isUnknown([...rules]))) return [UNKNOWN]
   if (rules.length < all.length && (operator === 'or' || rules.length === 0)) return null
   if (operator === 'or') return rules
-  const whole = { and: { all: rules }, not: { not: { any: rules } }, nor: { not: { any: rules } } }[operator]
+  const whole = { and: { all: rules }, not: { not: { any: rules } }, nor: { not: { all: rules } } }[operator]
   return [whole ?? UNKNOWN]
 }
 
