@@ -84,9 +84,12 @@ export function createCredentialPage<Tools extends CredentialTools, Held extends
   async function revoke(ctx: PortalRequest, tools: Tools, session: Session, id: string): Promise<Response> {
     const isListed = (await kind.list(ctx, tools, session)).some(held => held.session.id === id)
     if (isListed) {
-      await tools.sessions.end(id)
-      const facts = { ...askedFacts(ctx), ...sessionFacts(session), [words.fact]: id }
-      await tools.audit.keep(words.revoked, facts)
+      try {
+        await tools.sessions.end(id)
+      } finally {
+        const facts = { ...askedFacts(ctx), ...sessionFacts(session), [words.fact]: id }
+        await tools.audit.keep(words.revoked, facts)
+      }
     }
     return prefersPage(ctx.request) ? redirectAnswer(303, ownPath(page)) : jsonAnswer({ revoked: isListed })
   }

@@ -141,12 +141,14 @@ async function endOne(
       throw new GateError('access.denied', 'the session is another person’s')
     // A user whose session is ended must not come back by a token.
     if (!isOwn) await tools.sessions.tokens.suspend(found.session)
-    await tools.sessions.end(id)
-    const { subject } = session.identity
-    const asked = askedFacts(ctx)
-    const facts = { ...asked, ...sessionFacts(found.session), by: subject }
-    if (isOwn) await tools.audit.keep('sign_out', { ...asked, ...sessionFacts(found.session) })
-    else await tools.audit.keep('sign_out.by_admin', facts)
+    // It ends later where it cannot now, and is not found here again.
+    try {
+      await tools.sessions.end(id)
+    } finally {
+      const facts = { ...askedFacts(ctx), ...sessionFacts(found.session) }
+      if (isOwn) await tools.audit.keep('sign_out', facts)
+      else await tools.audit.keep('sign_out.by_admin', { ...facts, by: session.identity.subject })
+    }
   }
   if (!prefersPage(ctx.request)) return jsonAnswer({ ended: found !== null })
   const query = new URLSearchParams(isForAll ? { all: '1', q: form.get('q') ?? '' } : {})

@@ -243,8 +243,12 @@ async function endForReuse(
   token: string,
   reason: string,
 ): Promise<void> {
-  await sessions.end(token)
-  await audit.keep('token.repeated', { ...askedFacts(ctx), token, reason })
+  // It ends later where it cannot now, and nobody comes here by it again.
+  try {
+    await sessions.end(token)
+  } finally {
+    await audit.keep('token.repeated', { ...askedFacts(ctx), token, reason })
+  }
 }
 
 async function makeRoom({ sessions }: TokenTools, session: HeldApiToken['session']): Promise<void> {

@@ -100,10 +100,14 @@ export async function renewDevice(ctx: PortalRequest, tools: DeviceTools): Promi
       return instruct(ctx, tools, renewal.session, identifier)
     case 'theft':
       tools.noteDevice('thefts')
-      await tools.sessions.end(renewal.session.id)
-      await tools.audit.keep('session.theft', { ...askedFacts(ctx), ...sessionFacts(renewal.session) })
-      // Its owner is told at the next sign-in, as of a request without a proof.
-      await tools.sessions.bindings.noteUnproven(renewal.session, { client: ctx.clientAddress, mayBeOwn: false })
+      // It ends later where it cannot now, and nobody comes here by it again.
+      try {
+        await tools.sessions.end(renewal.session.id)
+      } finally {
+        await tools.audit.keep('session.theft', { ...askedFacts(ctx), ...sessionFacts(renewal.session) })
+        // Its owner is told at the next sign-in, as of a request without a proof.
+        await tools.sessions.bindings.noteUnproven(renewal.session, { client: ctx.clientAddress, mayBeOwn: false })
+      }
       return forget(identifier)
     case 'over':
       return forget(identifier)

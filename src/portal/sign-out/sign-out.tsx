@@ -101,11 +101,14 @@ export async function leave(
   onward: Onward = SIGNED_OUT,
 ): Promise<Response> {
   const idToken = ctx.session === null ? null : await idTokenOf(ctx, tools, ctx.session)
-  if (sessionIds.length > 0) await tools.sessions.end(...sessionIds)
   const left = leavingSession(ctx)
-  if (left !== null && sessionIds.length > 0) {
-    const number = sessionIds.length === 1 ? undefined : sessionIds.length
-    await tools.audit.keep('sign_out', { ...askedFacts(ctx), ...sessionFacts(left), number })
+  try {
+    if (sessionIds.length > 0) await tools.sessions.end(...sessionIds)
+  } finally {
+    if (left !== null && sessionIds.length > 0) {
+      const number = sessionIds.length === 1 ? undefined : sessionIds.length
+      await tools.audit.keep('sign_out', { ...askedFacts(ctx), ...sessionFacts(left), number })
+    }
   }
   const next = ctx.session === null || idToken === null ? null : await prepareProvider(ctx, tools, ctx.session, idToken)
   const answer = redirectAnswer(

@@ -347,6 +347,20 @@ describe('a refresh token', () => {
     expect(gate.told('was used twice').length).toBeGreaterThan(0)
   })
 
+  test('that comes again later is in the audit trail, though the store fails to end what came of it right then', async () => {
+    const { one, refresh } = await granted()
+    const next = await one.refresh(refresh)
+    clock.advance(10_000)
+    const before = gate.told('"event":"token.repeated"').length
+    const database = new Database(join(gate.folder, 'sallyport.db'))
+    database.run("CREATE TRIGGER fail BEFORE DELETE ON tokens BEGIN SELECT RAISE(ABORT, 'not now'); END")
+    expect((await one.refresh(refresh)).status).toBe(503)
+    database.run('DROP TRIGGER fail')
+    database.close()
+    expect(gate.told('"event":"token.repeated"')).toHaveLength(before + 1)
+    await eventually(async () => (await status(next.body.access_token)) === 401, 'it has ended')
+  })
+
   test('has the same answer again for ten seconds, however often, until what it was answered with is used', async () => {
     const { one, refresh } = await granted()
     const next = await one.refresh(refresh)

@@ -195,6 +195,21 @@ test('what is asked of a proof: each wrong one is answered with another challeng
   expect(clientsOf('session.theft')).toEqual([])
 })
 
+test('theft is told, though the store fails to end the session at that moment', async () => {
+  const owner = await bound()
+  const thief = await copyOf(owner, true)
+  thief.instructions = owner.instructions
+  const database = new Database(join(gate.folder, 'sallyport.db'))
+  database.run("CREATE TRIGGER fail BEFORE DELETE ON sessions BEGIN SELECT RAISE(ABORT, 'not now'); END")
+  expect((await thief.renew()).status).toBe(503)
+  database.run('DROP TRIGGER fail')
+  database.close()
+  expect(clientsOf('session.theft')).toEqual(['198.51.100.7'])
+  await eventually(async () => (await statusAt(owner)) === 302, 'the session has ended')
+  const told = await owner.submit(await owner.open(`https://${ONE}/`), { name: 'ada', password: PASSWORD })
+  expect(told.text).toContain('198.51.100.7')
+})
+
 test('a signature by another key is theft: that ends the session everywhere, and is told', async () => {
   const owner = await bound()
   const thief = await copyOf(owner, true)

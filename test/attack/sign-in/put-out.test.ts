@@ -1,12 +1,14 @@
 /** Someone holds a form of ours open, is put out by an admin, and only then sends the rest of it. */
+import { Database } from 'bun:sqlite'
 import { expect } from 'bun:test'
+import { join } from 'node:path'
 import { runGuests } from '../../../src/cli/guests.ts'
 import { runRequests } from '../../../src/cli/requests.ts'
 import { runTokens } from '../../../src/cli/tokens.ts'
 import type { Listed } from '../../kit/asking.ts'
 import { runOn } from '../../kit/commands.ts'
 import { OWN_FORM } from '../../kit/fields.ts'
-import { type Gate, portalWith, startGate } from '../../kit/gate.ts'
+import { eventually, type Gate, portalWith, startGate } from '../../kit/gate.ts'
 import { needs } from '../../kit/needs.ts'
 import { startValkey } from '../../kit/programs/valkey.ts'
 import { sendForm, statusOf } from '../../kit/requests.ts'
@@ -145,4 +147,27 @@ describe.each(['sqlite', 'redis'] as const)('sessions in %s', kind => {
     expect((await sendSlowly('sessions', ending, former.cookie, () => endSession(former.sessionId))).status).toBe(401)
     expect(await statusOf(gate, '/', { host: HOST, cookie: eve.cookie })).toBe(200)
   })
+})
+
+test('that an admin ended a session, or its owner did, is in the audit trail, though the store fails at that', async () => {
+  await using gate = await startGate(CONFIG)
+  const eve = await gate.signIn(HOST, { sub: 'eve' })
+  const { cookie } = await gate.signIn(HOST, { sub: 'root', groups: ['admins'] })
+  const ada = await gate.signIn(HOST, { sub: 'ada' })
+  const database = new Database(join(gate.folder, 'sallyport.db'))
+  database.run("CREATE TRIGGER fail BEFORE DELETE ON sessions BEGIN SELECT RAISE(ABORT, 'not now'); END")
+  const answer = await sendForm(
+    gate,
+    'sessions',
+    { ...OWN_FORM, host: HOST, cookie },
+    { act: 'end', id: eve.sessionId },
+  )
+  const own = await sendForm(gate, 'sessions', { ...OWN_FORM, host: HOST, cookie: ada.cookie }, { act: 'end-all' })
+  database.run('DROP TRIGGER fail')
+  database.close()
+  expect([answer.status, own.status]).toEqual([503, 503])
+  expect(gate.told('"event":"sign_out"')).toHaveLength(1)
+  expect(gate.told('"event":"sign_out.by_admin"')).toHaveLength(1)
+  const isOut = async () => (await statusOf(gate, '/', { host: HOST, cookie: eve.cookie })) !== 200
+  await eventually(isOut, 'the session has ended')
 })
