@@ -4,7 +4,7 @@ import { isNeverLookedAt } from '../../config/keys/rules.ts'
 import type { Json } from '../../config/text/raw.ts'
 import { parseNetwork } from '../../config/values/listen.ts'
 import { isStripped } from '../../config/values/stripped-fields.ts'
-import { isTable, listOf, onlyTexts, type Table, tableOf, textOf, textsOf, valueAt } from './json.ts'
+import { isTable, listOf, onlyTexts, type Table, tableOf, textOf, textsOf, unknownKey, valueAt } from './json.ts'
 import { bypassTest, expressionTest } from './patterns.ts'
 import { ALWAYS, anyOf, leavesOf, NEVER, type Test, UNKNOWN } from './rules.ts'
 import { namedTest } from './variables.ts'
@@ -62,7 +62,9 @@ function readOne(name: string, value: unknown, peers: Peers, isSite: boolean): T
     case 'client_ip': {
       const ranges = onlyTexts(valueAt(value, 'ranges')) ?? []
       const networks = ranges.map(networkOf).filter(network => network !== null)
-      if (!peers[name] || ranges.length === 0 || networks.length < ranges.length) return UNKNOWN
+      // With `forwarded` it asks what a proxy in front says of the client, and not where the connection is from.
+      const isOther = unknownKey(tableOf(value), ['ranges']) !== null
+      if (isOther || !peers[name] || ranges.length === 0 || networks.length < ranges.length) return UNKNOWN
       return { kind: 'rule', rule: { networks } }
     }
     case 'not': {

@@ -39,6 +39,14 @@ type Case = readonly [about: string, routes: readonly unknown[], expected: reado
 
 const CASES: readonly Case[] = [
   [
+    'networks of what a proxy in front says, which are not those that the proxy itself is in',
+    site(
+      { match: [{ remote_ip: { ranges: ['10.0.0.0/8'], forwarded: true } }], handle: [app('one')], terminal: true },
+      { handle: [GUARD, app('one')] },
+    ),
+    [`upstream one allow = ["user"] ${NO_EMAIL}`],
+  ],
+  [
     'an authorizer before an application',
     site({ handle: [GUARD, app('one')] }),
     [`upstream one allow = ["user"] ${NO_EMAIL}`],
