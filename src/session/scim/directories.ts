@@ -1,8 +1,9 @@
 /** The SCIM directories of the providers of a file, with their limits. Their endpoint is `portal/scim`. */
 
 import type { Audit } from '../../audit/writer.ts'
+import { eachOf } from '../../base/each-of.ts'
 import { errorFacts } from '../../base/errors.ts'
-import { andThen, type MaybePromise } from '../../base/maybe-promise.ts'
+import type { MaybePromise } from '../../base/maybe-promise.ts'
 import type { Ports } from '../../base/ports.ts'
 import type { OwnerBoundTokens } from '../credentials/owner-bound-tokens.ts'
 import { identityOf, ownerIdOf } from '../credentials/owners.ts'
@@ -119,11 +120,50 @@ function createConsequences(
   return { apply, endAll }
 }
 
+/** Directories that are being read as a whole: their rows may be older than what was written or heard of meanwhile. */
+function createReadings() {
+  const readings = new Set<{ readonly directoryId: string; readonly later: Map<string, Kept | null> }>()
+
+  return {
+    /** Whether one is being read. */
+    has: (directory: Directory) => [...readings].some(({ directoryId }) => directoryId === directoryIdOf(directory)),
+    /** One of a directory as it is in the store now; null where it is gone. */
+    note(directory: Directory, id: string, kept: Kept | null): void {
+      const own = directoryIdOf(directory)
+      for (const { directoryId, later } of readings) if (directoryId === own) later.set(id, kept)
+    },
+    /** Calls `take` with what was read, and what was noted since in place of that. */
+    read(
+      directory: Directory,
+      read: () => MaybePromise<readonly StoredPushed[]>,
+      take: (all: readonly Kept[]) => void,
+    ): MaybePromise<void> {
+      const rows = read()
+      if (!(rows instanceof Promise)) return take(rows.map(keptFrom))
+      const later = new Map<string, Kept | null>()
+      const reading = { directoryId: directoryIdOf(directory), later }
+      readings.add(reading)
+      return rows.then(
+        found => {
+          readings.delete(reading)
+          const older = found.map(keptFrom).filter(({ value }) => !later.has(value.id))
+          take([...older, ...[...later.values()].filter(one => one !== null)])
+        },
+        (error: unknown) => {
+          readings.delete(reading)
+          throw error
+        },
+      )
+    },
+  }
+}
+
 /** Directories over a store. Whom they bar is known at once where the store answers at once, and else as soon as it does. */
 export function createDirectories(tools: DirectoryTools): OwnDirectories {
   const { store, ports, scimDirectory, memory, ownerBound } = tools
   let directories: readonly Directory[] = []
   const unread = new Set<Directory>()
+  const readings = createReadings()
   const listeners: (() => void)[] = []
   const { apply, endAll } = createConsequences(tools, tellStanding)
 
@@ -132,25 +172,20 @@ export function createDirectories(tools: DirectoryTools): OwnDirectories {
   }
 
   function learn(directory: Directory): MaybePromise<void> {
-    const rows = guarded(() => store.listRecords('pushed', directoryIdOf(directory)))
-    return andThen(rows, found => {
+    const rows = () => guarded(() => store.listRecords('pushed', directoryIdOf(directory)))
+    return readings.read(directory, rows, all => {
       unread.delete(directory)
-      apply(directory, scimDirectory.learn(directory, found.map(keptFrom)))
+      apply(directory, scimDirectory.learn(directory, all))
     })
   }
 
-  /** Each of them, whatever becomes of the others; throws what one of them has thrown. */
-  async function learnEach(all: readonly Directory[]): Promise<void> {
-    const failures: unknown[] = []
-    for (const directory of all) {
-      try {
-        await learn(directory)
-      } catch (error) {
-        failures.push(error)
-      }
-    }
-    if (failures.length > 0) throw failures[0]
+  function note(directory: Directory, id: string, kept: Kept | null): Learnt {
+    readings.note(directory, id, kept)
+    return scimDirectory.note(directory, id, kept)
   }
+
+  /** Each of them, whatever becomes of the others; throws what one of them has thrown. */
+  const learnEach = (all: readonly Directory[]) => eachOf(all, async one => learn(one))
 
   /** Everything that is in the store by now is in memory. */
   async function caughtUp(directory: Directory): Promise<void> {
@@ -161,7 +196,7 @@ export function createDirectories(tools: DirectoryTools): OwnDirectories {
   /** The one that was written, and nothing beside it. */
   async function learnOne(directory: Directory, id: string): Promise<void> {
     const kept = await find(directory, id)
-    apply(directory, scimDirectory.note(directory, id, kept))
+    apply(directory, note(directory, id, kept))
   }
 
   async function find(directory: Directory, id: string): Promise<Kept | null> {
@@ -220,7 +255,7 @@ export function createDirectories(tools: DirectoryTools): OwnDirectories {
         )
         if (written === undefined) return false
       }
-      const learnt = scimDirectory.note(directory, id, after === null || text === null ? null : { value: after, text })
+      const learnt = note(directory, id, after === null || text === null ? null : { value: after, text })
       apply(directory, learnt)
       for (const subject of learnt.barred) {
         const sessions = await endAll(directory, subject)
@@ -232,11 +267,17 @@ export function createDirectories(tools: DirectoryTools): OwnDirectories {
     async hear(id) {
       const { directoryId, resourceId } = parseChangedId(id)
       const directory = directories.find(one => directoryIdOf(one) === directoryId)
-      // What is unread is read as a whole in any case.
-      if (directory === undefined || unread.has(directory)) return
+      const isUnread = directory !== undefined && unread.has(directory)
+      // What is unread is read as a whole in any case, and what is being read may be older.
+      if (directory === undefined || (isUnread && !readings.has(directory))) return
       unread.add(directory)
-      await (resourceId === null ? learn(directory) : learnOne(directory, resourceId))
-      unread.delete(directory)
+      try {
+        await (resourceId === null ? learn(directory) : learnOne(directory, resourceId))
+      } catch (error) {
+        unread.add(directory)
+        throw error
+      }
+      if (!isUnread) unread.delete(directory)
     },
     async hearAll() {
       for (const directory of directories) unread.add(directory)

@@ -203,6 +203,44 @@ test('a directory that cannot be read keeps nobody from hearing who has signed o
   }
 })
 
+test('what is heard while a directory is read as a whole counts, though that reading is older', async () => {
+  using folder = temporaryFolder()
+  const other = open(folder.path)
+  await other.sessions.directories.replace(DIRECTORY, null, userOf(false))
+  const reads: (() => void)[] = []
+  let isSlow = false
+  const listed = Promise.withResolvers<void>()
+  const over = (store: SessionStore): Partial<SessionStore> => ({
+    async listRecords(kind, whose) {
+      const rows = await store.listRecords(kind, whose)
+      if (kind === 'pushed' && isSlow) {
+        listed.resolve()
+        await new Promise<void>(resolve => void reads.push(resolve))
+      }
+      return rows
+    },
+  })
+  const one = open(folder.path, over, undefined, 3_600_000)
+  const { directories } = one.sessions
+  await directories.list(DIRECTORY)
+  expect(directories.isBarred(ADA)).toBe(true)
+  const kept = await other.sessions.directories.find(DIRECTORY, userOf(true).id)
+  await other.sessions.directories.replace(DIRECTORY, kept, userOf(true))
+  // Who signs in by then is active by the store, and not yet by what is in memory, so that all is read.
+  isSlow = true
+  const starting = start(one)
+  await listed.promise
+  const ben = { ...userOf(false), id: resourceIdOf('user', 'ben'), externalId: 'ben' }
+  await other.sessions.directories.replace(DIRECTORY, null, ben)
+  await directories.list(DIRECTORY)
+  expect(directories.isBarred({ ...ADA, subject: 'ben' })).toBe(true)
+  isSlow = false
+  for (const goOn of reads) goOn()
+  await starting
+  expect([directories.isBarred(ADA), directories.isBarred({ ...ADA, subject: 'ben' })]).toEqual([false, true])
+  await Promise.all([one.sessions.close(), other.sessions.close()])
+})
+
 test('a user whose row cannot be read counts as inactive, until the provider pushes them again', async () => {
   using folder = temporaryFolder()
   const { id } = userOf(false)
