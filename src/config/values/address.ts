@@ -41,7 +41,9 @@ function parseHttp(text: string, code: AddressCode, what: string): Parsed<HttpAd
   const match = /^([a-z][a-z0-9+.-]*):\/\/([^/?#\\]*)(.*)$/i.exec(text)
   if (match === null) return bad(code, not, `with a scheme: "${withScheme(text, code)}"`)
   const [, schemeText = '', authority = '', rest = ''] = match
-  if (authority.includes('@'))
+  // A password with its slashes as they are: the half of it before the first one is no port.
+  const isHalf = !authority.startsWith('[') && /:(?!\d*$)/.test(authority) && rest.includes('@')
+  if (authority.includes('@') || isHalf)
     return bad(code, `a user name or password cannot be in ${what}`, withoutCredentials(text, code))
   const scheme = schemeText.toLowerCase()
   if (scheme !== 'http' && scheme !== 'https') {
@@ -90,7 +92,7 @@ function schemeOf(code: AddressCode, address: string, isSecure: boolean): 'http'
 
 /** What came before the @ is repeated nowhere. */
 function withoutCredentials(text: string, code: AddressCode): string {
-  const address = text.replace(/^([a-z][a-z0-9+.-]*:\/\/)[^/?#\\]*@/i, '$1')
+  const address = text.replace(/^([a-z][a-z0-9+.-]*:\/\/).*@/i, '$1')
   if (code !== 'upstream.invalid') return `remove everything up to the @: "${address}"`
   return `write { to = "${address}", basic_auth = { user = "NAME", password = "\${APP_PASSWORD}" } }`
 }

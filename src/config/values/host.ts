@@ -74,7 +74,10 @@ export function parseHost(text: string): Parsed<string> {
     const name = text.slice(0, -port.length)
     return bad('host.invalid', not, `leave the port out, a route serves its host on every port: "${name}"`, port)
   }
-  if (text.includes(':')) return bad('host.invalid', not, `IPv6 goes in brackets: "[${text}]"`)
+  if (text.includes(':')) {
+    const isIpv6 = /^[\da-f:.]+$/i.test(text)
+    return bad('host.invalid', not, isIpv6 ? `IPv6 goes in brackets: "[${text}]"` : 'there is a colon in it')
+  }
   if (text.startsWith('.') && text.length > 1) {
     return bad('host.invalid', not, `for all names below it: "*.${text.replace(/^\.+/, '')}"`)
   }
