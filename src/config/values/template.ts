@@ -30,7 +30,7 @@ const REQUEST_PLACEHOLDERS = ['host', 'path', 'query', 'method', 'client', 'requ
  * Refused: unknown placeholders (claims are `{claims.NAME}`), braces that do not pair, text that a field cannot carry.
  */
 export function parseParts(text: string): Parsed<readonly TemplatePart[]> {
-  if (!/^[\x20-\x7e]+$/.test(text)) return bad('header.template', `${quote(text)} cannot be in a header`, 'ASCII only')
+  if (!/^[\x20-\x7e]+$/.test(text)) return bad('header.template', 'this value cannot be in a header', 'ASCII only')
   return splitTemplate(text)
 }
 
@@ -49,7 +49,7 @@ export function splitTemplate(text: string): Parsed<readonly TemplatePart[]> {
     }
     if (inner === undefined) {
       const hint = 'write a placeholder as {email}, and a literal brace as {{ or }}'
-      return bad('header.template', `a brace in ${quote(text)} has no partner`, hint, piece)
+      return bad('header.template', 'a brace in this value has no partner', hint, piece)
     }
     const placeholder = readPlaceholder(inner)
     if (placeholder === null) {
