@@ -1,4 +1,4 @@
-/** Long work in steps: done at once, or with a turn of the event loop before each. */
+/** Work in steps: long work that is done at once or with a turn of the event loop before each, and steps of which none stops the others. */
 
 /** Work that can be paused at each yield. Its return value is the result. */
 export type Steps<T> = Generator<void, T>
@@ -27,4 +27,17 @@ export function* eachInSteps<A, B>(values: readonly A[], size: number, make: (va
     made.push(make(value))
   }
   return made
+}
+
+/** Does this with each of them in turn, whatever becomes of the others. Throws what the first that failed has thrown. */
+export async function eachOf<T>(all: Iterable<T>, act: (one: T) => Promise<unknown>): Promise<void> {
+  const failures: unknown[] = []
+  for (const one of all) {
+    try {
+      await act(one)
+    } catch (error) {
+      failures.push(error)
+    }
+  }
+  if (failures.length > 0) throw failures[0]
 }

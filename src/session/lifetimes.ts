@@ -119,7 +119,7 @@ const WRITTEN_PARTS = 20
 /** How long a use may be on its way to the store once it is to be written. */
 const LONGEST_WAY_MS = 10_000
 
-/** A use is written once it is this much newer than what the store knows: a busy session costs the store as little as any other. */
+/** A use is written once it is this much newer than what the store knows: a busy session costs the store as little as an idle one. */
 export function useGrainMs({ idleMs }: Pick<Moments, 'idleMs'>): number {
   return idleMs / WRITTEN_PARTS
 }

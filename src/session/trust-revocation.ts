@@ -1,9 +1,9 @@
 /** Ends sessions whose provider or membership a reload has taken from a portal. */
 
 import type { Audit } from '../audit/writer.ts'
-import { eachOf } from '../base/each-of.ts'
 import type { Facts } from '../base/errors.ts'
 import type { Ports } from '../base/ports.ts'
+import { eachOf } from '../base/steps.ts'
 import type { ApiTokens } from './credentials/api-tokens.ts'
 import type { GuestLinks } from './credentials/guest-links.ts'
 import { identityOf, type TokenOwner } from './credentials/owners.ts'

@@ -227,7 +227,7 @@ export const ADVISORIES: readonly Advisory[] = [
     'the way to sign in is all that nobody gets: no byte of the application comes before, after or with it',
     ['CVE-2025-31492', 'mod_auth_openidc', 'protected bytes came after the page for signing in'],
   ),
-  ...shown('attack/wire/crafted', 'a form without a word in it, sent by nobody, is refused as any other is', [
+  ...shown('attack/wire/crafted', 'a form without a word in it, sent by nobody, is refused too', [
     'CVE-2025-3891',
     'mod_auth_openidc',
     'an empty POST that was to be kept ended the process',

@@ -136,7 +136,7 @@ function open(way: Way, frame: Buffer, bytes: number, trips: Trips): Promise<Soc
 /** What a server that understood the key answers (RFC 6455 §1.3). */
 const ACCEPT = createHash('sha1').update(`${KEY}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`).digest('base64')
 
-/** One binary message as a client sends it. A mask of zeros leaves it readable; a proxy treats it as any other. */
+/** One binary message as a client sends it. A mask of zeros leaves it readable; to a proxy it makes no difference. */
 function clientFrame(bytes: number): Buffer {
   return Buffer.concat([frameHead(bytes, 0x80), Buffer.alloc(4), Buffer.alloc(bytes, 'sallyport ')])
 }

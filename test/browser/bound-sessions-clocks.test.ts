@@ -107,7 +107,7 @@ test.each([
   ['a day behind', 24 * HOUR],
   ['20 minutes ahead', -20 * MINUTE],
   ['a day ahead', -24 * HOUR],
-])('a browser whose clock is %s is bound, and renews its proof as any other', async (_, aheadMs) => {
+])('a browser whose clock is %s is bound, and renews its proof in time', async (_, aheadMs) => {
   const opened = await signedIn({ aheadMs })
   const isOver = async () =>
     !(await opened.context.cookies([auth ?? '', app ?? ''])).some(({ name }) => IS_PROOF.test(name))

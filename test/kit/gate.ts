@@ -98,7 +98,7 @@ export interface GateOptions {
   readonly acmeTimers?: AcmeTimers
   /** What is logged, as the file wants it; kept in `log` and `access` when absent. */
   readonly logs?: Logs
-  /** How a long file is checked; as any other when absent. */
+  /** How a long file is checked; on this thread when absent. */
   readonly checkApart?: CheckApart
 }
 

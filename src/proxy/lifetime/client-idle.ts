@@ -8,7 +8,7 @@ import { NOWHERE } from './roster.ts'
 /** What Bun's server can do about the connection that a request came by. */
 export type ClientSide = Pick<Bun.Server<unknown>, 'timeout' | 'requestIP' | 'port' | 'protocol'>
 
-/** How long a client's connection may be silent: as long as its request takes, and then no longer than any other. */
+/** How long a client's connection may be silent: as long as its request takes, and then for the usual limit. */
 export interface ClientIdle {
   /** Seconds that a connection may be silent between and during ordinary requests. */
   readonly idleTimeoutS: number

@@ -7,8 +7,8 @@ export type Leave = () => void
 export interface FairQueue {
   readonly waiting: number
   /**
-   * A place at once, or in turn. `groups` says who asks, the widest group first: each group has its turn as often as any other beside it,
-   * however many wait in it. Null where the wait takes too long, or the queue is full and theirs is the largest group.
+   * A place at once, or in turn. `groups` says who asks, the widest group first: groups beside each other have their turns equally
+   * often, however many wait in one. Null where the wait takes too long, or the queue is full and theirs is the largest group.
    */
   enter(groups: readonly string[]): Promise<Leave | null>
 }

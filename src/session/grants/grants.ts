@@ -2,6 +2,7 @@
 
 import { GateError } from '../../base/errors.ts'
 import type { Ports } from '../../base/ports.ts'
+import { eachOf } from '../../base/steps.ts'
 import { GRANTED, type Identity } from '../../identity/identity.ts'
 import { guarded } from '../rows.ts'
 import type { Session } from '../session.ts'
@@ -187,15 +188,9 @@ export function createGrants(
       // What is over is over, whether the store can be read or not.
       recount()
       // What cannot be read of one portal keeps nobody from hearing of the others.
-      const failures: unknown[] = []
-      for (const portal of offered.keys()) {
-        try {
-          if (take(portal, await guarded(() => store.readShared(nameOf(portal))))) recount()
-        } catch (error) {
-          failures.push(error)
-        }
-      }
-      if (failures.length > 0) throw failures[0]
+      await eachOf(offered.keys(), async portal => {
+        if (take(portal, await guarded(() => store.readShared(nameOf(portal))))) recount()
+      })
     },
     get isAnyTimed() {
       return [...documents.values()].some(({ grants }) => grants.some(({ untilMs }) => untilMs !== null))

@@ -28,7 +28,7 @@ import { NoReply, within } from './server-connection.ts'
 
 /**
  * The hash tags of the partitions, for good. Each has its slot in a sixteenth of all slots of its own: of nodes that share the slots
- * evenly, up to sixteen, each has as many partitions as any other, or one more.
+ * evenly, up to sixteen, all have the same number of partitions, or one more.
  */
 const TAGS = ['18', '3', '1a', 'j', '19', '2', '64', 'k', '6n', '1', '1c', 'h', '6o', '0', '1b', 'i'] as const
 

@@ -1,10 +1,10 @@
 /** The SCIM directories of the providers of a file, with their limits. Their endpoint is `portal/scim`. */
 
 import type { Audit } from '../../audit/writer.ts'
-import { eachOf } from '../../base/each-of.ts'
 import { errorFacts } from '../../base/errors.ts'
 import type { MaybePromise } from '../../base/maybe-promise.ts'
 import type { Ports } from '../../base/ports.ts'
+import { eachOf } from '../../base/steps.ts'
 import type { OwnerBoundTokens } from '../credentials/owner-bound-tokens.ts'
 import { identityOf, ownerIdOf } from '../credentials/owners.ts'
 import type { SessionMemory } from '../memory.ts'

@@ -399,7 +399,7 @@ describe('a sign-in', () => {
     expect((await browserOf(gate).open(`http://${HOST}/`)).text).toBe('for user-1')
   })
 
-  test('by a form of ours is judged as any other', async () => {
+  test('by a form of ours is judged by the same rules', async () => {
     const people = (members: string) =>
       file(members)
         .replace('[portals.home]', '[providers.people]\nusers = "people.toml"\n[portals.home]')

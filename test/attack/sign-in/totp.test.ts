@@ -239,7 +239,7 @@ test('a code of another’s secret, of none, or given twice signs nobody in', as
   expect(hasSession(answer)).toBe(false)
 })
 
-test('a name that nobody has costs the same work as any other, with a second factor or without', async () => {
+test('a name that nobody has costs the same work as one that somebody has, with a second factor or without', async () => {
   await using gate = await start()
   const hashed = spyOn(Bun.password, 'verify')
   const validated = spyOn(TOTP, 'validate')

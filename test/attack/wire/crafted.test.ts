@@ -136,7 +136,7 @@ test('the way to sign in is all that nobody gets: no byte of the application com
   }
 })
 
-test('a form without a word in it, sent by nobody, is refused as any other is', async () => {
+test('a form without a word in it, sent by nobody, is refused too', async () => {
   const from = [...PAGE, `Origin: http://${HOST}`, 'Sec-Fetch-Site: same-origin']
   for (const fields of [
     ['Content-Length: 0'],

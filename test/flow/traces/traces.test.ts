@@ -173,7 +173,7 @@ needs('opentelemetry-proto').describe('to a receiver', () => {
     expect(wrong.told.traceparent).toMatch(/^00-(?!0{32})[0-9a-f]{32}-[0-9a-f]{16}-00$/)
   })
 
-  test.concurrent('without [telemetry] the field goes on as any other', async () => {
+  test.concurrent('without [telemetry] the field is handed on', async () => {
     await using gate = await open('')
     const { told } = await gate.ask(`traceparent: ${THEIRS}`, 'tracestate: x=1')
     expect(told).toEqual({ traceparent: THEIRS, tracestate: 'x=1' })

@@ -16,7 +16,7 @@ async function taken(waiting: number, waitMs = 60_000) {
   return { queue, order, enter, first }
 }
 
-test('each group has its turn as often as any other beside it, and so have the groups within', async () => {
+test('groups beside each other have their turns equally often, and so have the groups within', async () => {
   const { queue, order, enter, first } = await taken(100)
   const all = [
     ...['a1', 'a2', 'a3', 'a4'].map(name => enter(name, 'wide', 'a')),

@@ -149,7 +149,7 @@ test('a file with one user: another name with that user’s right password is re
     ])
   }
   expect((await find('ada:secret'))?.identity.subject).toBe('htpasswd:ada')
-  // And it stays counted as any other wrong one.
+  // And it stays counted, like every wrong one.
   const codes: string[] = []
   for (let times = 0; times < 11; times++) codes.push(await codeOf(() => find('bob:secret', '203.0.113.9')))
   expect(codes).toEqual([...Array(10).fill('access.password'), 'limit.rate'])

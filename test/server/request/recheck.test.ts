@@ -233,20 +233,19 @@ test('a page that only listens has its session looked at four times a minute, an
   }
 })
 
-test('sessions that cannot be looked at keep no other one from it, end nothing, and are one warning together', async () => {
-  const { ports, initial, owned } = compiled(fakeClock())
-  const open = new Set(['ada', 'eve', 'bob'].map(maker => owned(guestOf(maker))))
-  const warned: unknown[] = []
+/** A recheck of these, whose sessions are looked at like this. `lookAgain` begins a look. */
+function recheckOf(
+  open: Set<ReturnType<ReturnType<typeof compiled>['owned']>>,
+  { initial, ports }: Pick<RecheckOptions, 'initial' | 'ports'>,
+  check: RecheckOptions['sessions']['check'],
+) {
   let lookAgain = () => {}
   const recheck = openRecheck({
     initial,
-    ports: { ...ports, log: { ...ports.log, warn: (text, facts) => warned.push({ text, ...facts }) } },
+    ports,
     sessions: {
       ...NOBODY_TELLS,
-      async check({ id }: Session) {
-        if (id === 'link-of-bob') return false
-        throw new Error(`${id} cannot be read`)
-      },
+      check,
       onLookAgain(listener: () => void) {
         lookAgain = listener
       },
@@ -258,7 +257,19 @@ test('sessions that cannot be looked at keep no other one from it, end nothing, 
       for (const owner of open) if (isOver(owner)) open.delete(owner)
     },
   })
-  lookAgain()
+  return { lookAgain: () => lookAgain(), close: recheck.close }
+}
+
+test('sessions that cannot be looked at keep no other one from it, end nothing, and are one warning together', async () => {
+  const { ports, initial, owned } = compiled(fakeClock())
+  const open = new Set(['ada', 'eve', 'bob'].map(maker => owned(guestOf(maker))))
+  const warned: unknown[] = []
+  const log: typeof ports.log = { ...ports.log, warn: (text, facts) => warned.push({ text, ...facts }) }
+  const recheck = recheckOf(open, { initial, ports: { ...ports, log } }, async ({ id }) => {
+    if (id === 'link-of-bob') return false
+    throw new Error(`${id} cannot be read`)
+  })
+  recheck.lookAgain()
   await eventually(() => open.size < 3 && warned.length > 0, 'the one behind them has ended, and all is told')
   expect([...open].map(({ session }) => session.id)).toEqual(['link-of-ada', 'link-of-eve'])
   expect(warned).toMatchObject([{ number: 2, error: 'Error: link-of-ada cannot be read' }])
@@ -270,26 +281,10 @@ test('sessions that take long to be looked at keep no other one from being looke
   const makers = Array.from({ length: 200 }, (_, index) => `ada-${index}`)
   const open = new Set([...makers, 'bob'].map(maker => owned(guestOf(maker))))
   const answers: ((isGood: boolean) => void)[] = []
-  let lookAgain = () => {}
-  const recheck = openRecheck({
-    initial,
-    ports,
-    sessions: {
-      ...NOBODY_TELLS,
-      check: async ({ id }: Session) =>
-        id === 'link-of-bob' ? false : new Promise<boolean>(resolve => answers.push(resolve)),
-      onLookAgain(listener: () => void) {
-        lookAgain = listener
-      },
-    } as unknown as RecheckOptions['sessions'],
-    owners: () => [...open],
-    onBusy: () => undefined,
-    note: () => undefined,
-    endWhere(isOver) {
-      for (const owner of open) if (isOver(owner)) open.delete(owner)
-    },
-  })
-  lookAgain()
+  const recheck = recheckOf(open, { initial, ports }, async ({ id }) =>
+    id === 'link-of-bob' ? false : new Promise<boolean>(resolve => answers.push(resolve)),
+  )
+  recheck.lookAgain()
   await eventually(() => open.size === 200, 'the one behind them has ended')
   expect([...open].every(({ session }) => session.id !== 'link-of-bob')).toBe(true)
   // What comes late counts all the same.

@@ -1,4 +1,4 @@
-/** Bodies that are read here before anything of them is sent count as any other does. */
+/** Bodies that are read here before anything of them is sent count like those that are sent at once. */
 import { expect, test } from 'bun:test'
 import { eventually, portalWith, startGate } from '../../../kit/gate.ts'
 import { untilTheEnd } from '../../../kit/opened.ts'
