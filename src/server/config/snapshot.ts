@@ -208,3 +208,11 @@ function stripped(route: RouteConfig, path: string): string {
   const rest = path.slice(route.stripPrefix.length)
   return rest === '' || rest.charCodeAt(0) !== 0x2f ? `/${rest}` : rest
 }
+
+/**
+ * Whether an answer to this user (null: an anonymous client) must not enter a shared cache, which would give it to
+ * others.
+ */
+export function isPrivate({ sharedCaches }: GateRoute, session: Session | null): boolean {
+  return sharedCaches === 'none' || (sharedCaches === 'anonymous' && session !== null)
+}

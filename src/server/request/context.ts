@@ -79,7 +79,7 @@ export interface RequestContext extends Seldom {}
  * - `authenticate.ts`: `token`, and `sent` without an Authorization that Sallyport judges; by
  *   `bound-session.ts`, where sessions are bound: `unproven`, `hasStaleProof`, `provenUntilMs`.
  * - `decide.ts`: `session`, the user that the request continues as; `elsewhere`; `isPrivate`; `mentions`.
- * - `respond.ts`: `grant`; by `proxy-request.ts`, `isForwarded`. At a portal, `session`. With `record.ts` and `errors/fail.ts`, `reason`.
+ * - `respond.ts`: `grant`; by `proxy-request.ts`, `isForwarded`, and `isPrivate` where a file is another route's, too. At a portal, `session`. With `record.ts` and `errors/fail.ts`, `reason`.
  *
  * From `authenticate.ts` on, `method-override.ts` removes fields from `sent` that name another method than the judged
  * one. `mcp/judge.ts` gives it the body that it has read. Any later step may read a field once it is written. A

@@ -14,7 +14,7 @@ import type { Match } from '../../route/table.ts'
 import { KeptCookies } from '../../session/cookie.ts'
 import type { Session } from '../../session/session.ts'
 import { type LiveFieldTools, makeLiveFields, tellTooLong } from '../config/live-fields.ts'
-import type { CompiledGrant, GatePortal, GateRoute } from '../config/snapshot.ts'
+import { type CompiledGrant, type GatePortal, type GateRoute, isPrivate } from '../config/snapshot.ts'
 import { authenticate, type Credential, type Who } from './authenticate.ts'
 import { isOpenTo, type Located, methodOf, presentAt, requestFacts, tellsOfWebSocket } from './context.ts'
 import { isPreflight } from './errors/cors.ts'
@@ -159,14 +159,6 @@ async function decideMentions(
 ): Promise<CompiledGrant> {
   context.mentions = await judgeMentions(asked, there => mayMention(there, tools))
   return grant
-}
-
-/**
- * Whether an answer to this user (null: an anonymous client) must not enter a shared cache, which would give it to
- * others.
- */
-function isPrivate({ sharedCaches }: GateRoute, session: Session | null): boolean {
-  return sharedCaches === 'none' || (sharedCaches === 'anonymous' && session !== null)
 }
 
 /** Whether the request that another one mentions would pass, as the same client. Throws what a request there would. */

@@ -18,7 +18,7 @@ import { findOwnPages, type OwnPages } from '../../proxy/upstream/origin-and-ref
 import type { Upstream } from '../../proxy/upstream/upstream.ts'
 import { foldCase } from '../../route/readings.ts'
 import { originAt, parseTarget, type Target } from '../../route/target.ts'
-import { type GateRoute, upstreamPath } from '../config/snapshot.ts'
+import { type GateRoute, isPrivate, upstreamPath } from '../config/snapshot.ts'
 import type { Sockets } from '../listen/websockets.ts'
 import type { OpenSpan, Trace } from '../observe/tracing/tracer.ts'
 import {
@@ -270,6 +270,8 @@ export async function findFile(context: Decided): Promise<Response | null> {
  * that is for all the rest, of which the address that was asked for is an exception.
  *
  * Absent on purpose: `allow` of the route itself, which may well name the address that was asked for alone.
+ *
+ * Writes `isPrivate`: no shared cache may keep what depends on such a route.
  */
 function isClosedAt(address: string, context: RequestContext, target: Target, route: GateRoute): boolean {
   const { snapshot, session, found, sent } = context
@@ -282,6 +284,8 @@ function isClosedAt(address: string, context: RequestContext, target: Target, ro
   return [match.value, ...match.also].some(other => {
     if (other === route || other.config.answer?.kind === 'redirect' || isRest(other, target.path)) return false
     const there = presentAt(other, found)
+    // Whatever comes of it: somebody else is shown something else.
+    context.isPrivate ||= isPrivate(other, there)
     return !isOpenTo(other, there?.identity ?? null, factsOf(there), () => tellsOfWebSocket(sent))
   })
 }

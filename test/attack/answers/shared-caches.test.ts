@@ -59,6 +59,19 @@ const gate = keep(
       routeSaying('a page', 'fixed.example', 'portal = "home"\nallow = ["user"]'),
       '[[routes]]\nhost = "moved.example"\nredirect = "https://other.example/"\nstatus = 301\nportal = "home"\nallow = ["user"]\n',
       `[[routes]]\nhost = "files.example"\nfiles = "${folder.path}/www"\nportal = "home"\nallow = ["user"]\n`,
+      ...Object.entries({
+        'endings.example': `endings = [".txt"]`,
+        'fallback.example': `try_files = "/nothing.txt"`,
+        'listed.example': 'listing = true',
+      }).flatMap(([host, how]) =>
+        [
+          'allow = "public"\nrate = { requests = 100, per = "1s", by = "user" }',
+          'path = "=/nothing.txt"\nallow = ["user"]',
+        ].map(
+          lines =>
+            `[[routes]]\nhost = "${host}"\nportal = "home"\n${lines}\nfiles = { folder = "${folder.path}/www", ${how} }\n`,
+        ),
+      ),
     ].join('\n'),
     { server: 'trusted_proxies = ["127.0.0.1"]' },
   ),
@@ -131,6 +144,9 @@ needs('nginx').describe('nginx with proxy_cache', () => {
     ['takes Cache-Control away', 'bare.example', '/max-age', 401],
     ['is public, and tells its application who is there', 'told.example', '/max-age', 200],
     ['is public, where another reading of the path is not', 'open.example', '/Admin/max-age', 400],
+    ['is public, where the file is not by its whole name', 'endings.example', '/nothing', 404],
+    ['is public, where the file for all other addresses is not', 'fallback.example', '/none', 404],
+    ['is public, where a file of the list is not', 'listed.example', '/', 200],
   ])('keeps nothing for others of a route that %s', async (_what, host, path, status) => {
     const { first, second } = await askTwice(host, path)
     expect(first.status).toBe(host === 'moved.example' ? 301 : 200)
