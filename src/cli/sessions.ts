@@ -18,7 +18,7 @@ import { EVERYONE } from '../session/ended.ts'
 import type { OpenSessions } from '../session/open.ts'
 import type { Session, SessionEntry } from '../session/session.ts'
 import { describeEntry, sessionFacts, sessionMark } from '../session/session-facts.ts'
-import { type EndingPorts, withSessions } from './with-sessions.ts'
+import { type EndingPorts, tellFailure, withSessions } from './with-sessions.ts'
 
 export const USAGE = {
   text: `usage: sallyport sessions list [--json] [routes.toml]
@@ -27,7 +27,7 @@ export const USAGE = {
 Lists or ends sessions in the session store of routes.toml. A running server follows within a second, and revokes the refresh tokens at
 the provider.
 An argument with a dot or a slash is the file, as with --config.
-Exit code: 0 done, 1 the file or the store could not be read or an id is unknown, 2 for a wrong command line.
+Exit code: 0 done, 1 the file or the store could not be read, an id is unknown or not all has ended, 2 for a wrong command line.
 
   list              the signed-in users, newest first
   revoke ID...      ends these sessions; the beginning of an id is enough if it is unique (put an id that begins with a dash
@@ -52,6 +52,8 @@ Exit code: 0 done, 1 the file or the store could not be read or an id is unknown
 const SHORT_ID = 10
 /** In one step of the store, between which a running server, which writes to it too, gets its turn. */
 const ENDED_AT_ONCE = 2500
+/** One session that cannot be ended is found within twelve. Beyond these the store itself may fail, and each takes seconds. */
+const MOST_FAILURES = 30
 
 /** Rows that are aligned with each other. */
 const TABLE_ROWS = 1000
@@ -160,7 +162,12 @@ async function listAsTable(
   return EXIT.ok
 }
 
-/** A user who is signed out must not come back by a token: their tokens are suspended. */
+/** A stored session; `session` is null where its row cannot be read. */
+interface Stored {
+  readonly id: string
+  readonly session: Session | null
+}
+
 async function revoke(
   config: Config,
   sessions: OpenSessions,
@@ -169,99 +176,156 @@ async function revoke(
   { subject, provider, all, json }: Values,
   io: Io,
 ): Promise<number> {
-  if (provider !== undefined && subject === undefined) {
-    return revokeProvider(config, sessions, audit, provider, json === true, io)
-  }
   // A misspelt name must not pass for somebody who is not signed in.
-  if (provider !== undefined && !config.providers.has(provider))
+  if (provider !== undefined && subject !== undefined && !config.providers.has(provider))
     return failWith(io, `there is no provider "${provider}"`)
-  const portals = [...config.portals.keys()]
-  const those = ids.length > 0 ? await findAll(sessions, portals, ids, io) : { named: [], unstored: [] }
+  const those = ids.length > 0 ? await findAll(sessions, [...config.portals.keys()], ids, io) : NONE
   if (those === null) return EXIT.failed
-  const { named, unstored } = those
-  const tell = (ended: readonly Session[]) => tellEnded(ended, audit)
-  const found: Session[] = []
-  for (const id of named) {
-    const entry = await sessions.describe(id)
-    if (entry === null) continue
-    await sessions.tokens.suspend(entry.session)
-    found.push(entry.session)
+  const ending = createEnding(sessions, audit)
+  const { revoked, failures, tried } = ending
+  const issuer = subject === undefined ? null : (config.providers.get(provider ?? '')?.issuer ?? null)
+  const match = subject === undefined ? EVERYONE : { issuer, subject, sid: null }
+  async function* named(): AsyncGenerator<Stored> {
+    for (const id of those?.named ?? []) {
+      const entry = await sessions.describe(id)
+      if (entry !== null) yield { id, session: entry.session }
+    }
   }
-  // A server may have in memory what is no longer in the store: ending an unknown id is right, too.
-  await sessions.end(...named, ...unstored)
-  await tell(found)
-  for (const id of unstored) await audit.keep('sign_out.by_operator', { session: sessionMark(id), by: 'operator' })
-  const revoked = [...named]
-  if (ids.length === 0) {
+  /** Gates that run another file may still accept what this one does not. */
+  async function* portals(): AsyncGenerator<string> {
+    yield* config.portals.keys()
+    for (const portal of await sessions.gates.portals()) if (!config.portals.has(portal)) yield portal
+  }
+  async function* matching(): AsyncGenerator<Stored> {
+    for await (const portal of portals()) {
+      for await (const one of sessions.stored(portal, match)) {
+        const isOfProvider = one.session === null ? subject !== undefined : one.session.identity.provider === provider
+        if (provider === undefined || isOfProvider) yield one
+      }
+    }
+  }
+  const meant = ids.length > 0 ? named : matching
+  if (ids.length > 0) {
+    await tried(() => ending.endAll(named()))
+    // A server may have in memory what is no longer in the store: ending an unknown id is right, too.
+    for (const id of those.unstored) await tried(() => ending.endUnstored(id))
+  } else if (all === true || subject !== undefined) {
     // From here on no cookie is accepted, although it takes a while until the last of many sessions has ended.
-    if (all === true) await sessions.endCookies()
-    let some: Session[] = []
-    const endThem = async () => {
-      const ending = some.map(({ id }) => id)
-      await sessions.tokens.suspend(...some)
-      await sessions.end(...ending)
-      await tell(some)
-      revoked.push(...ending)
-      some = []
-    }
-    for await (const { session } of newestFirst(sessions, portals)) {
-      const { identity } = session
-      const isMeant = identity.subject === subject && (provider === undefined || identity.provider === provider)
-      if (all !== true && !isMeant) continue
-      some.push(session)
-      if (some.length === ENDED_AT_ONCE) await endThem()
-    }
-    await endThem()
-    const issuer = provider === undefined ? null : (config.providers.get(provider)?.issuer ?? null)
-    const match = all === true ? EVERYONE : { issuer, subject: subject ?? null, sid: null }
-    for (const portal of portals) {
-      const unreadable = await sessions.unreadable(portal, match)
-      await sessions.end(...unreadable)
-      for (const id of unreadable)
-        await audit.keep('sign_out.by_operator', { session: sessionMark(id), by: 'operator' })
-      revoked.push(...unreadable)
-    }
-    await sessions.endEverywhere(match)
+    if (all === true) await tried(() => sessions.endCookies())
+    await tried(() => ending.endAll(matching()))
+    await tried(() => sessions.endEverywhere(match))
+  } else if (provider !== undefined) {
+    const endProvider = async () =>
+      sessions.endProvider(provider, await Array.fromAsync(portals()), ended => ending.tell(ended.map(storedOf)))
+    if (!(await tried(endProvider))) await tried(() => ending.endAll(matching()))
+    if (revoked.length === 0 && failures.length === 0 && !config.providers.has(provider))
+      return failWith(io, `there is no provider "${provider}", and nobody in the store has signed in at one`)
   }
-  const besides = ids.length > 0 ? '' : '; running servers end what they have in memory alone, too'
+  const besides =
+    all === true || subject !== undefined ? '; running servers end what they have in memory alone, too' : ''
   await io.stdout(
     json === true ? `${showJson({ revoked })}\n` : `${count(revoked.length, 'session')} revoked${besides}\n`,
   )
+  if (failures.length > 0) return tellFailure(sayLeft(await countLeft(meant)), failures[0], io)
   if (subject !== undefined && revoked.length === 0) {
     const said = `no session of the subject ${showUnseen(subject)} is in the store`
     io.stderr(`${said}; that of a user of a file is htpasswd:NAME, and "sessions list --json" shows all\n`)
   }
-  for (const id of unstored)
+  for (const id of those.unstored)
     io.stderr(`there is no session ${showUnseen(id)} in the store; running servers end it if they have it in memory\n`)
-  return unstored.length > 0 ? EXIT.failed : EXIT.ok
+  return those.unstored.length > 0 ? EXIT.failed : EXIT.ok
 }
 
-async function tellEnded(ended: readonly Session[], audit: Audit): Promise<void> {
-  const facts = (one: Session) => ({ ...sessionFacts(one), by: 'operator' })
-  for (const one of ended.slice(0, -1)) audit.note('sign_out.by_operator', facts(one))
-  // Waited for: of rows that are more than may wait, the oldest are given up.
-  for (const last of ended.slice(-1)) await audit.keep('sign_out.by_operator', facts(last))
+const NONE = { named: [], unstored: [] } as const
+
+function storedOf(session: Session): Stored {
+  return { id: session.id, session }
 }
 
-/** Of a provider that this file may not have any more: gates that run another file may still take its sign-ins. */
-async function revokeProvider(
-  config: Config,
-  sessions: OpenSessions,
-  audit: Audit,
-  provider: string,
-  isJson: boolean,
-  io: Io,
-): Promise<number> {
-  const portals = new Set([...config.portals.keys(), ...(await sessions.gates.portals())])
+/** Null where the store does not say. */
+async function countLeft(meant: () => AsyncIterable<Stored>): Promise<number | null> {
+  let number = 0
+  try {
+    for await (const _ of meant()) number++
+    return number
+  } catch {
+    return null
+  }
+}
+
+function sayLeft(number: number | null): string {
+  if (number === null) return 'not everything could be ended'
+  return number === 0
+    ? 'all sessions have ended, but not all is done'
+    : `${count(number, 'session')} could not be ended`
+}
+
+/** Ends sessions, whatever becomes of others, and collects what has ended and what failed. */
+function createEnding(sessions: OpenSessions, audit: Audit) {
   const revoked: string[] = []
-  await sessions.endProvider(provider, [...portals], async ended => {
+  const failures: unknown[] = []
+
+  async function tried(act: () => Promise<unknown>): Promise<boolean> {
+    try {
+      await act()
+      return true
+    } catch (error) {
+      failures.push(error)
+      return false
+    }
+  }
+
+  /** Does this with all of them, or where that fails with each half. Returns those with which it was done. */
+  async function inHalves<T>(some: readonly T[], act: (some: readonly T[]) => Promise<void>): Promise<readonly T[]> {
+    if (some.length === 0 || (await tried(() => act(some)))) return some
+    if (some.length === 1 || failures.length > MOST_FAILURES) return []
+    const half = some.length >> 1
+    return [...(await inHalves(some.slice(0, half), act)), ...(await inHalves(some.slice(half), act))]
+  }
+
+  async function tell(ended: readonly Stored[]): Promise<void> {
     revoked.push(...ended.map(({ id }) => id))
-    await tellEnded(ended, audit)
-  })
-  if (revoked.length === 0 && !config.providers.has(provider))
-    return failWith(io, `there is no provider "${provider}", and nobody in the store has signed in at one`)
-  await io.stdout(isJson ? `${showJson({ revoked })}\n` : `${count(revoked.length, 'session')} revoked\n`)
-  return EXIT.ok
+    for (const [index, { id, session }] of ended.entries()) {
+      const facts = { ...(session === null ? { session: sessionMark(id) } : sessionFacts(session)), by: 'operator' }
+      // Waited for: of rows that are more than may wait, the oldest are given up.
+      if (index === ended.length - 1) await audit.keep('sign_out.by_operator', facts)
+      else audit.note('sign_out.by_operator', facts)
+    }
+  }
+
+  async function endSome(some: readonly Stored[]): Promise<void> {
+    // A user who is signed out must not come back by a token: their tokens are suspended.
+    await inHalves(
+      some.flatMap(({ session }) => session ?? []),
+      users => sessions.tokens.suspend(...users),
+    )
+    const ended = await inHalves(some, those => sessions.end(...those.map(({ id }) => id)))
+    await tried(() => tell(ended))
+  }
+
+  return {
+    revoked,
+    failures,
+    tried,
+    tell,
+    async endAll(all: AsyncIterable<Stored>): Promise<void> {
+      let some: Stored[] = []
+      try {
+        for await (const one of all) {
+          some.push(one)
+          if (some.length < ENDED_AT_ONCE) continue
+          await endSome(some)
+          some = []
+        }
+      } finally {
+        await endSome(some)
+      }
+    },
+    async endUnstored(id: string): Promise<void> {
+      await sessions.end(id)
+      await audit.keep('sign_out.by_operator', { session: sessionMark(id), by: 'operator' })
+    },
+  }
 }
 
 /** What `randomToken` makes. */

@@ -126,7 +126,9 @@ export function createEnds({ store, memory, uses, ownerBound, revocations, log }
 
   async function endCounted(...sessionIds: readonly string[]): Promise<number> {
     try {
-      return await endNow(sessionIds)
+      const number = await endNow(sessionIds)
+      for (const id of sessionIds) settled(id)
+      return number
     } catch (error) {
       keep(sessionIds, sessionIds)
       throw notEnded(error)

@@ -34,7 +34,7 @@ const PAGE = 200
 /** How sessions are looked at and ended by people and providers, off the path of requests: straight from the store. */
 export function createManagement(
   tools: ManageTools,
-): Pick<Sessions, 'secretsOf' | 'describe' | 'ofOwner' | 'hostsOf' | 'isKnownAt' | 'list' | 'unreadable' | 'endFor'> {
+): Pick<Sessions, 'secretsOf' | 'describe' | 'ofOwner' | 'hostsOf' | 'isKnownAt' | 'list' | 'stored' | 'endFor'> {
   const { store, sealer, ports } = tools
 
   function entryOf(row: StoredSession): SessionEntry | null {
@@ -80,15 +80,12 @@ export function createManagement(
       const { sessions, next } = await guarded(() => store.list(portal, page))
       return { entries: entriesOf(sessions), next }
     },
-    async unreadable(portal, match) {
-      const ids: string[] = []
+    async *stored(portal, match) {
       for (let after: string | null = null, isMore = true; isMore; isMore = after !== null) {
         const page = await guarded(() => store.list(portal, { after, limit: PAGE }))
-        const some = page.sessions.filter(row => isOfMatch(match, row) && parseSession(row) === null)
-        ids.push(...some.map(({ id }) => id))
+        for (const row of page.sessions) if (isOfMatch(match, row)) yield { id: row.id, session: parseSession(row) }
         after = page.next
       }
-      return ids
     },
     async endFor({ saidAtS, ...named }) {
       const { issuer, providers, subject, sid, isVerified } = named

@@ -217,8 +217,14 @@ export interface Sessions extends LackedRefresh, SignInsSeen {
    * `session.store`.
    */
   countAt(portal: string): MaybePromise<number>
-  /** The ids of sessions of a portal whose rows cannot be read, of whom this is about: they are in no list, and end by their ids. */
-  unreadable(portal: string, match: EndedMatch): Promise<readonly string[]>
+  /**
+   * What the store has of a portal, of whom this is about: also what is in no list, since the current file does not
+   * count it or its row cannot be read (`session` is null then).
+   */
+  stored(
+    portal: string,
+    match: EndedMatch,
+  ): AsyncGenerator<{ readonly id: string; readonly session: Session | null }, void>
   /** Ends what a provider names: by its own session where `sid` is given, else all of a person. Answers how many. */
   endFor(named: {
     readonly issuer: string

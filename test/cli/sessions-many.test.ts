@@ -2,6 +2,7 @@ import { Database } from 'bun:sqlite'
 import { expect, test } from 'bun:test'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { sha256 } from '../../src/base/bytes.ts'
 import { runSessions } from '../../src/cli/sessions.ts'
 import { makeIdentity } from '../../src/identity/identity.ts'
 import { openRedisStore } from '../../src/session/redis/store.ts'
@@ -122,6 +123,54 @@ test('nobody of many comes in by a cookie while they are still being ended', asy
   expect((await sessions(folder.path, 'revoke', '--all')).out).toStartWith(`${count} sessions revoked`)
   database.close()
 }, 300_000)
+
+test.each([[['--all']], [['--provider', 'id']]])(
+  'all of many are signed out beside one that cannot be, by %j',
+  async whom => {
+    // More than end in one step.
+    const count = 3000
+    using folder = crowdedFolder(count)
+    const database = new Database(join(folder.path, 's.db'))
+    const stuck = sha256(`session ${count - 1}`)
+    database.run(
+      `CREATE TRIGGER keep BEFORE DELETE ON sessions WHEN OLD.id = '${stuck}' BEGIN SELECT RAISE(ABORT, 'not now'); END`,
+    )
+    const { code, out, err } = await sessions(folder.path, 'revoke', ...whom)
+    expect(database.query('SELECT id FROM sessions').all()).toEqual([{ id: stuck }])
+    expect(code).toBe(1)
+    expect(out).toContain(' sessions revoked')
+    expect(err).toStartWith('1 session could not be ended: ')
+    database.close()
+  },
+  300_000,
+)
+
+test('sessions end by their ids beside one that cannot end', async () => {
+  using folder = crowdedFolder(30)
+  const database = new Database(join(folder.path, 's.db'))
+  const [stuck, ...others] = [0, 1, 2, 3].map(index => sha256(`session ${index}`))
+  database.run(
+    `CREATE TRIGGER keep BEFORE DELETE ON sessions WHEN OLD.id = '${stuck}' BEGIN SELECT RAISE(ABORT, 'not now'); END`,
+  )
+  const { code, out, err } = await sessions(folder.path, 'revoke', '--json', '--', stuck ?? '', ...others)
+  expect(database.query('SELECT count(*) AS n FROM sessions').get()).toEqual({ n: 27 })
+  expect(code).toBe(1)
+  expect(JSON.parse(out).revoked.sort()).toEqual(others.sort())
+  expect(err).toStartWith('1 session could not be ended: ')
+  database.close()
+})
+
+test('a subject is signed out also where this file lets nobody of them in, and another gate of the store may', async () => {
+  using folder = crowdedFolder(30)
+  const path = join(folder.path, 'routes.toml')
+  writeFileSync(path, ROUTES.replace('[portals.home]', '[portals.home]\nmembers = [{ groups = ["others"] }]'))
+  const database = new Database(join(folder.path, 's.db'))
+  const left = () => database.query("SELECT count(*) AS n FROM sessions WHERE subject = 'person-7'").get()
+  expect(left()).toEqual({ n: 3 })
+  expect(await sessions(folder.path, 'revoke', '--subject', 'person-7')).toMatchObject({ code: 0 })
+  expect(left()).toEqual({ n: 0 })
+  database.close()
+})
 
 needs('valkey-server').test(
   'everyone of many is signed out of a Redis in a few round trips',
