@@ -381,3 +381,21 @@ test('ten thousand routes on as many hosts are one file like any other', () => {
   const routes = Array.from({ length: 10_000 }, (_, n) => route('').replace('app.example', `app${n}.example`))
   expect(accepts(routes.join('\n')).routes).toHaveLength(10_000)
 })
+
+test('a day that does not exist may stand in a text, in a comment and in a name', () => {
+  const { portals, routes } = accepts(`
+# Since 2026-02-30 and 2026-02-31.
+[portals.home]
+url = "https://auth.example.com"
+providers = ["id"]
+roles = { 2026-02-30 = { groups = ["2026-02-30"] }, 2026-02-31 = { any = true } }
+[[routes]]
+host = "app.example.com"
+upstream = "http://app:3000"
+portal = "home"
+allow = [{ roles = ["2026-02-30"], until = 2028-02-29 }]
+`)
+  expect([...(portals.get('home')?.roles.keys() ?? [])]).toEqual(['2026-02-30', '2026-02-31'])
+  const [route] = routes
+  expect(route?.allow.kind === 'rules' && route.allow.rules[0]?.until?.text).toBe('2028-02-29 UTC')
+})

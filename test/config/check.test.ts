@@ -793,6 +793,13 @@ const CASES: readonly Case[] = [
     ruled('{ until = 2026-01-01T00:00:00Z, «timezone» = "Europe/Berlin" }'),
   ],
   ['date.invalid', 'a day that does not exist', ruled('{ until = «"2026-02-30"» }')],
+  ['date.invalid', 'such a day as TOML has dates', ruled('{ until = «2»026-02-30 }')],
+  ['date.invalid', 'the same in a year that is no leap year', ruled('{ from = «2»100-02-29T10:00:00Z }')],
+  [
+    'date.invalid',
+    'the same behind text that has such a day',
+    ruled('[{ groups = ["2026-02-30"] }, # 2026-06-31\n{ until = «2»026-04-31 10:00 }]'),
+  ],
   ['date.invalid', 'a date as people write it', ruled('{ until = «"31.12.2026"» }')],
   ['date.invalid', 'a time of day', ruled('{ from = «08:00:00» }')],
   ['reference.invalid', 'several levels in one text', ruled('{ acr = «"phr phrh"» }')],

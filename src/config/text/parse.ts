@@ -51,6 +51,8 @@ export function parseToml(text: string): ParsedToml {
       ...(write === undefined ? {} : { write }),
     }
   }
+  const noDate = findImpossibleDate(text)
+  if (noDate !== null) return { ok: false, refusal: IMPOSSIBLE_DATE, plain: IMPOSSIBLE_DATE.message, ...noDate }
   const raw = parseRaw(values, [])
   if (!raw.ok) return { ok: false, refusal: raw, plain: raw.message, line: 1, column: 1 }
   if (raw.value.kind !== 'table') throw new TypeError('a TOML document is a table')
@@ -68,6 +70,34 @@ function notUtf8(text: string, at: number): SyntaxRefusal {
     line: before.length,
     column: (before.at(-1)?.length ?? 0) + 1,
   }
+}
+
+const IMPOSSIBLE_DATE = bad('date.invalid', 'this day does not exist', 'the month is shorter')
+
+const DAY = /(\d{4})-(\d{2})-(\d{2})/g
+
+/**
+ * Where the first date is that no calendar has, such as 30 February; null where none is. The parser reads it as a day of the next
+ * month, as `Date` does. But it refuses a month that there is not: so it is asked again with one in each such date.
+ */
+function findImpossibleDate(text: string): { readonly line: number; readonly column: number } | null {
+  const asked = text.replace(DAY, (date: string, year: string, month: string, day: string) =>
+    isImpossible(Number(year), Number(month), Number(day)) ? `${year}-${Number(month) + 80}-${day}` : date,
+  )
+  if (asked === text) return null
+  try {
+    parse(asked)
+    return null
+  } catch (error) {
+    if (!(error instanceof TomlError)) throw error
+    return { line: error.line, column: error.column }
+  }
+}
+
+/** Whether a month has fewer days; a month that there is not is refused by the parser. */
+function isImpossible(year: number, month: number, day: number): boolean {
+  const isLeap = year % 4 === 0 && (year % 100 !== 0 || year % 400 === 0)
+  return (month === 2 && day > (isLeap ? 29 : 28)) || (day > 30 && [4, 6, 9, 11].includes(month))
 }
 
 /** The parser's message without its preamble and its own code frame. */
