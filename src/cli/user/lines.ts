@@ -1,5 +1,6 @@
 /** Files of users as lines of `NAME:VALUE`: read, changed, and written in one step. */
 
+import { isUtf8 } from 'node:buffer'
 import { dirname, resolve } from 'node:path'
 import { GateError } from '../../base/errors.ts'
 import { whyUnreadable } from '../../config/text/substitute.ts'
@@ -13,14 +14,17 @@ export function readLines(path: string, io: Io): readonly string[] {
   return text === '' ? [] : text.replace(/\n$/, '').split('\n')
 }
 
-/** The text of a file; empty for one that is not there yet. Throws `config.unreadable`. */
+/** The text of a file; empty for one that is not there yet. Throws `config.unreadable`, also where writing it again would lose letters. */
 export function readWhole(path: string, io: Io): string {
+  let bytes: Uint8Array
   try {
-    return io.readText(path)
+    bytes = io.readBytes(path)
   } catch (error) {
     if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return ''
     throw new GateError('config.unreadable', `${path} ${whyUnreadable(error)}`)
   }
+  if (!isUtf8(bytes)) throw new GateError('config.unreadable', `${path} is not UTF-8 text: save it as UTF-8 first`)
+  return Buffer.from(bytes).toString('utf8')
 }
 
 /** Where somebody's line is; -1 for none. */
@@ -28,11 +32,16 @@ export function findLine(lines: readonly string[], name: string): number {
   return lines.findIndex(line => nameOf(line) === name)
 }
 
-/** The lines with this one in place of that name's, or at the end. */
+/** The lines with this one in place of that name's, which may be several, or at the end. */
 export function putLine(lines: readonly string[], name: string, value: string): readonly string[] {
   const at = findLine(lines, name)
   const line = `${name}:${value}`
-  return at === -1 ? [...lines, line] : lines.with(at, line)
+  return at === -1 ? [...lines, line] : [...lines.slice(0, at), line, ...dropLines(lines.slice(at), name)]
+}
+
+/** The lines without those of that name. */
+export function dropLines(lines: readonly string[], name: string): readonly string[] {
+  return lines.filter(line => nameOf(line) !== name)
 }
 
 function nameOf(line: string): string | null {

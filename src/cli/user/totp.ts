@@ -7,7 +7,7 @@ import { EXIT, failWith } from '../../console/args.ts'
 import type { Io } from '../../console/io.ts'
 import type { Terminal } from '../../console/terminal.ts'
 import { makeTotpSecret, totpAddress, totpStep } from '../../identity/passwords/totp.ts'
-import { findLine, readLines, writeLines } from './lines.ts'
+import { dropLines, findLine, readLines, writeLines } from './lines.ts'
 
 /** The file of second factors beside one of names and passwords. */
 export function totpFileOf(path: string): string {
@@ -58,9 +58,8 @@ export async function giveTotp(
 export function takeTotp({ name, path }: Pick<Holder, 'name' | 'path'>, io: Io): boolean {
   const file = totpFileOf(path)
   const before = readLines(file, io)
-  const at = findLine(before, name)
-  if (at === -1) return false
-  writeLines(file, before.toSpliced(at, 1))
+  if (findLine(before, name) === -1) return false
+  writeLines(file, dropLines(before, name))
   return true
 }
 

@@ -14,7 +14,7 @@ import { usageLines } from '../../console/usage.ts'
 import { hashOfNone, hashPassword, isHashOfNone } from '../../identity/passwords/password.ts'
 import type { ResetWish, SetWish } from './accounts.ts'
 import type { InviteWish } from './invite.ts'
-import { findLine, putLine, readLines, readWhole, writeLines, writeWhole } from './lines.ts'
+import { dropLines, findLine, putLine, readLines, readWhole, writeLines, writeWhole } from './lines.ts'
 import { askPassword, type PasswordSource } from './password.ts'
 import { addTable, changeTable, makeUserId, removeTable, usersIn } from './tables.ts'
 import { giveTotp, takeTotp, totpFileOf } from './totp.ts'
@@ -264,13 +264,14 @@ async function changeLines(act: FileAct, asked: Asked, io: Io, source: Source): 
       : failWith(io, `${name} has no second factor`)
   }
   if (act === 'remove') {
-    writeLines(path, before.toSpliced(findLine(before, name), 1))
+    const left = dropLines(before, name)
+    writeLines(path, left)
     // The next user of that name has another one.
     takeTotp(asked, io)
     io.stderr(
       `${name} is no more in ${file}. Before ${name} is somebody else's name, let the server see ${file} without it: ${WITHOUT_IDS}\n`,
     )
-    return EXIT.ok
+    return sayUntaken(asked, left, io)
   }
   const unheld = [
     ...(asked.groups === null ? [] : ['groups']),
@@ -283,13 +284,22 @@ async function changeLines(act: FileAct, asked: Asked, io: Io, source: Source): 
   }
   const hash = await hashFor(asked, source, io)
   if (hash === null) return EXIT.failed
-  writeLines(path, putLine(before, name, hash))
+  const after = putLine(before, name, hash)
+  writeLines(path, after)
   io.stderr(
     act === 'add'
       ? `${added(asked, source)}\n${file} has lines of NAME:HASH, which hold no id, groups, e-mail address and display name: ${convertHint(file)}\n`
       : `Sessions and MCP clients of ${name} end as soon as the server has read ${file}. API tokens and guest links rest until ${name} signs in with the new password: ${file} cannot hold that they end, "sallyport tokens revoke" and "sallyport guests revoke" end them (${convertHint(file)}).\n`,
   )
-  return EXIT.ok
+  return sayUntaken(asked, after, io)
+}
+
+/** Whether a server uses these lines, as the exit code: it refuses a file with a mistake, and goes on with what it had. */
+function sayUntaken({ file }: Asked, lines: readonly string[], io: Io): number {
+  const { faults } = readHtpasswd(lines.join('\n'))
+  if (faults.length === 0) return EXIT.ok
+  const mistakes = faults.map(fault => `${fault} of ${file}`).join(', and ')
+  return failWith(io, `It is written, but a server uses ${file} only once this is right: ${mistakes}`)
 }
 
 const WITHOUT_IDS = 'it has no ids, so that only then tokens, guest links and roles of the one before end.'

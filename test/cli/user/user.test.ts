@@ -113,6 +113,46 @@ describe('what cannot be done changes nothing', () => {
   })
 })
 
+test('a file in another encoding is left as it is, since writing it would change the names of others', async () => {
+  const folder = folderWith()
+  const latin1 = Buffer.from(`m\u00fcller:${BCRYPT}\nada:${BCRYPT}\n`, 'latin1')
+  writeFileSync(join(folder, 'users'), latin1)
+  for (const argv of [
+    ['add', 'users', 'bob'],
+    ['passwd', 'users', 'ada'],
+    ['remove', 'users', 'ada'],
+  ]) {
+    const { code, err } = await run(folder, argv, 'battery staple\n')
+    expect([code, err]).toEqual([1, `${join(folder, 'users')} is not UTF-8 text: save it as UTF-8 first\n`])
+    expect(readFileSync(join(folder, 'users')).equals(latin1)).toBe(true)
+  }
+})
+
+test('a name that is there twice goes altogether, and has one new password', async () => {
+  const text = `ada:${BCRYPT}\nbob:${BCRYPT}\nada:${BCRYPT}\n`
+  const removing = folderWith(text)
+  expect((await run(removing, ['remove', 'users', 'ada'])).code).toBe(0)
+  expect(textIn(removing)).toBe(`bob:${BCRYPT}\n`)
+  const changing = folderWith(text)
+  expect((await run(changing, ['passwd', 'users', 'ada'], 'battery staple\n')).code).toBe(0)
+  expect(readHtpasswd(textIn(changing))).toMatchObject({ faults: [] })
+  expect([...readHtpasswd(textIn(changing)).entries.keys()]).toEqual(['ada', 'bob'])
+})
+
+test('a change of a file that no server takes says so, and fails', async () => {
+  const folder = folderWith(`broken\nada:${BCRYPT}\n`)
+  for (const argv of [
+    ['add', 'users', 'bob'],
+    ['passwd', 'users', 'ada'],
+    ['remove', 'users', 'ada'],
+  ]) {
+    const { code, err } = await run(folder, argv, 'battery staple\n')
+    expect(code).toBe(1)
+    expect(err).toEndWith('a server uses users only once this is right: has no name and hash in line 1 of users\n')
+  }
+  expect(textIn(folder)).toStartWith('broken\nbob:')
+})
+
 test('without a password a user is added whose hash nobody knows the password of, and no password is asked for', async () => {
   const folder = folderWith()
   const { code, err } = await run(folder, ['add', 'users.toml', 'ada', '--no-password'], ['never asked for'])
