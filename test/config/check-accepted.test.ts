@@ -5,7 +5,7 @@ import { parseRaw } from '../../src/config/text/raw.ts'
 import { createReport } from '../../src/config/text/report.ts'
 import { plainUser } from '../../src/config/values/users-file.ts'
 import { GOOD_ISSUERS } from './checks/several-provider-cases.ts'
-import { accepts, check } from './checks.ts'
+import { accepts, check, complete } from './checks.ts'
 
 /** The product's own example, without [tls]. */
 const EXAMPLE = `
@@ -398,4 +398,20 @@ allow = [{ roles = ["2026-02-30"], until = 2028-02-29 }]
   expect([...(portals.get('home')?.roles.keys() ?? [])]).toEqual(['2026-02-30', '2026-02-31'])
   const [route] = routes
   expect(route?.allow.kind === 'rules' && route.allow.rules[0]?.until?.text).toBe('2028-02-29 UTC')
+})
+
+test('a byte order mark is no part of the first name in files of users and second factors', () => {
+  const hash = '$2y$05$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW'
+  const secret = 'GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ'
+  const files = {
+    '/etc/sallyport/people': `\uFEFFada:${hash}\r\n`,
+    '/etc/sallyport/factors': `\uFEFFada:${secret}\r\n`,
+  }
+  const text =
+    '[providers.people]\nusers = "people"\ntotp = "factors"\n[portals.home]\nproviders = ["people"]\nroles.user.any = true'
+  const result = check(complete(text), { files })
+  expect(result.ok && result.warnings).toEqual([])
+  const users = result.ok ? result.config.providers.get('people')?.users : null
+  expect([...(users?.entries.keys() ?? [])]).toEqual(['ada'])
+  expect([...(users?.totp ?? [])]).toEqual([['ada', secret]])
 })

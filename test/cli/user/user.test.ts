@@ -66,6 +66,12 @@ test('a file that is not there has nobody to list, and says how it is made', asy
   expect([code, err]).toEqual([1, 'users does not exist: sallyport user add users NAME makes it\n'])
 })
 
+test('the first name of a file is found behind a byte order mark', async () => {
+  const folder = folderWith(`\uFEFFada:${BCRYPT}\n`)
+  expect((await run(folder, ['passwd', 'users', 'ada'], 'battery staple')).code).toBe(0)
+  expect(textIn(folder)).toMatch(/^ada:\$argon2id\$[^\n]+\n$/)
+})
+
 test('another password, and a name that goes, leave every other line, mode and link as they are', async () => {
   const folder = folderWith(`# people\nada:${BCRYPT}\n\nbob:${BCRYPT}\n`)
   chmodSync(join(folder, 'users'), 0o640)

@@ -20,7 +20,7 @@ const USERS = `[providers.users]\nusers = «"people"»\n[portals.home]\nprovider
 
 /** The same with a file of second factors, marked. */
 const SECOND = USERS.replace('«"people"»', '"people"\ntotp = «"factors"»')
-const factors = (text: string): World => ({
+const factors = (text: string | Uint8Array): World => ({
   files: { '/etc/sallyport/people': `ada:${BCRYPT}`, '/etc/sallyport/factors': text },
 })
 
@@ -159,12 +159,18 @@ export const PASSWORD_CASES: readonly Case[] = [
   ['portal.htpasswd', 'users that are not there', USERS],
   ['portal.htpasswd', 'users with a password in clear text', USERS, holding('ada:hunter2')],
   ['provider.totp', 'second factors that are not there', SECOND, holding(`ada:${BCRYPT}`)],
-  ...[
-    ['a secret of 80 bits', 'ada:JBSWY3DPEHPK3PXP'],
-    ['a secret that is no Base32', 'ada:GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJ1'],
-    ['a line without a name', SECRET],
-    ['a name twice', `ada:${SECRET}\nada:${SECRET}`],
-  ].map(([title = '', text = '']): Case => ['provider.totp', `second factors: ${title}`, SECOND, factors(text)]),
+  ...(
+    [
+      ['a secret of 80 bits', 'ada:JBSWY3DPEHPK3PXP'],
+      ['a secret that is no Base32', 'ada:GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJ1'],
+      ['a line without a name', SECRET],
+      ['a name twice', `ada:${SECRET}\nada:${SECRET}`],
+      ['a name behind a byte order mark twice', `\uFEFFada:${SECRET}\nada:${SECRET}`],
+      ['a name that is not UTF-8', Buffer.from(`J\xf6rg:${SECRET}`, 'latin1')],
+      ['a misspelt name', `adda:${SECRET}`],
+      ['a name with a blank behind it', `ada :${SECRET}`],
+    ] as const
+  ).map(([title, text]): Case => ['provider.totp', `second factors: ${title}`, SECOND, factors(text)]),
   [
     'provider.users_twice',
     'two providers with one file, whose users set a password at one of them',

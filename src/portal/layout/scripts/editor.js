@@ -8,7 +8,14 @@ import { bracketMatching, StreamLanguage, syntaxHighlighting } from '@codemirror
 import { toml } from '@codemirror/legacy-modes/mode/toml'
 import { lintGutter, lintKeymap, setDiagnostics } from '@codemirror/lint'
 import { EditorState } from '@codemirror/state'
-import { EditorView, highlightActiveLine, highlightActiveLineGutter, keymap, lineNumbers } from '@codemirror/view'
+import {
+  EditorView,
+  highlightActiveLine,
+  highlightActiveLineGutter,
+  highlightSpecialChars,
+  keymap,
+  lineNumbers,
+} from '@codemirror/view'
 import { classHighlighter } from '@lezer/highlight'
 
 /**
@@ -242,6 +249,8 @@ const view = new EditorView({
     lintGutter(),
     highlightActiveLine(),
     highlightActiveLineGutter(),
+    // Marks that nobody sees, those that turn text around among them.
+    highlightSpecialChars({ addSpecialChars: /[\u202a-\u202c\u2068]/ }),
     history(),
     bracketMatching(),
     closeBrackets(),
