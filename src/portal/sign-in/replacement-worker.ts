@@ -33,6 +33,8 @@ export function replacementWorker(ctx: PortalRequest): Response | null {
  *   at another.
  * - The worker first requests each window's address, as a script would. A window with a public page stays as it is. A
  *   window is not navigated twice, since the same bytes are not a newer worker.
+ * - A window that is being reloaded is none for a moment, and another one after it, which the application's worker may
+ *   have answered. The worker looks again for a few seconds while it misses one.
  * - The worker starts a navigation and never waits for it: the page would wait for this very worker to be active, and
  *   the worker for the page.
  * - The worker unregisters itself, so that the application's worker is the first one at its return and waits for no
@@ -59,14 +61,38 @@ const signInAddress = async client => {
   address.hash = hash
   return address.href
 }
+const LOOKS = 30
+const pause = () => new Promise(resolve => setTimeout(resolve, 100))
+let missing = 1
 self.addEventListener('install', event => event.waitUntil((async () => {
-  if (self.registration.active === null || (await windows()).length === 0) throw new Error('sign in first')
+  if (self.registration.active === null) throw new Error('sign in first')
+  for (let looks = 1; (missing = (await windows()).length) === 0; looks++) {
+    if (looks === LOOKS) throw new Error('sign in first')
+    await pause()
+  }
   await self.skipWaiting()
 })()))
+const seen = new Set()
+const find = async () => {
+  const found = (await windows()).filter(({ id }) => !seen.has(id))
+  for (const { id } of found) seen.add(id)
+  missing -= found.length
+  return Promise.all(found.map(async client => [client, await signInAddress(client).catch(() => null)]))
+}
+const lead = found => {
+  for (const [client, address] of found) if (address !== null) client.navigate(address).catch(() => { missing++ })
+}
+const leadMissing = async () => {
+  for (let looks = 1; looks < LOOKS; looks++) {
+    await pause()
+    if (missing > 0) lead(await find())
+  }
+}
 self.addEventListener('activate', event => event.waitUntil((async () => {
   await self.clients.claim()
-  const found = await Promise.all((await windows()).map(async client => [client, await signInAddress(client).catch(() => null)]))
+  const found = await find()
   if (!(await self.registration.pushManager?.getSubscription())) await self.registration.unregister()
-  for (const [client, address] of found) if (address !== null) client.navigate(address).catch(() => null)
+  lead(found)
+  void leadMissing()
 })()))
 `

@@ -14,6 +14,8 @@ interface Browser {
   /** Addresses of windows in the background. */
   readonly hidden?: readonly string[]
   readonly isSubscribed?: boolean
+  /** Which load of its windows each look meets: another number where they were reloaded since, null amid that. The last one stays. */
+  readonly loads?: readonly (number | null)[]
   /** What is said to who asks for a path: a status, and the member `sign_in` of the body. */
   readonly says?: (path: string) => readonly [status: number, signIn: unknown]
 }
@@ -25,20 +27,26 @@ async function run({
   frames = [],
   hidden = [],
   isSubscribed,
+  loads = [0],
   says,
 }: Browser): Promise<unknown[]> {
   const did: unknown[] = []
   const handlers = new Map<string, (event: { waitUntil(work: Promise<unknown>): void }) => void>()
   const note = (what: unknown) => Promise.resolve(void did.push(what))
-  const client = (frameType: string, visibilityState: string) => (url: string) => ({
-    url,
-    frameType,
-    visibilityState,
-    navigate(address: string) {
-      did.push(address)
-      return new Promise(() => {})
-    },
-  })
+  let looks = 0
+  const loadNow = () => loads[Math.min(looks, loads.length - 1)]
+  const client =
+    (frameType: string, visibilityState: string, load: number | null | undefined) => (url: string, at: number) => ({
+      id: `${frameType} ${visibilityState} ${load} ${at}`,
+      url,
+      frameType,
+      visibilityState,
+      navigate(address: string) {
+        if (loadNow() !== load) return Promise.reject(new TypeError('The client was not found.'))
+        did.push(address)
+        return new Promise(() => {})
+      },
+    })
   const self = {
     addEventListener: (type: string, handler: typeof handlers extends Map<string, infer H> ? H : never) =>
       void handlers.set(type, handler),
@@ -50,12 +58,16 @@ async function run({
       pushManager: { getSubscription: () => Promise.resolve(isSubscribed === true ? {} : null) },
     },
     clients: {
-      matchAll: () =>
-        Promise.resolve([
-          ...hidden.map(client('top-level', 'hidden')),
-          ...windows.map(client('top-level', 'visible')),
-          ...frames.map(client('nested', 'visible')),
-        ]),
+      matchAll() {
+        const load = loadNow()
+        looks++
+        if (load === null) return Promise.resolve([])
+        return Promise.resolve([
+          ...hidden.map(client('top-level', 'hidden', load)),
+          ...windows.map(client('top-level', 'visible', load)),
+          ...frames.map(client('nested', 'visible', load)),
+        ])
+      },
       claim: () => note('claimed'),
     },
     skipWaiting: () => note('took over'),
@@ -64,7 +76,7 @@ async function run({
     const [status, sign_in] = says?.(path) ?? [401, LOGIN]
     return Promise.resolve({ status, json: () => Promise.resolve({ sign_in }) })
   }
-  runInNewContext(REPLACEMENT_WORKER, { self, fetch, URL })
+  runInNewContext(REPLACEMENT_WORKER, { self, fetch, URL, setTimeout: queueMicrotask })
   for (const type of ['install', 'activate']) {
     let work: Promise<unknown> = Promise.resolve()
     handlers.get(type)?.({
@@ -79,6 +91,8 @@ async function run({
     if (failed) return [...did, 'refused']
   }
   expect([...handlers.keys()]).toEqual(['install', 'activate'])
+  // It has looked for the last time.
+  await Bun.sleep(0)
   return did
 }
 
@@ -103,6 +117,16 @@ test('it begins no worker, and replaces none while nobody looks at a window that
   expect(await run({ windows: [] })).toEqual(refused)
   expect(await run({ hidden: [`${ORIGIN}/app/`] })).toEqual(refused)
   expect(await run({ windows: [`${ORIGIN}/other/`], frames: [`${ORIGIN}/app/`] })).toEqual(refused)
+})
+
+test.each([
+  ['before it takes over', [null, null, 0]],
+  ['once it has', [0, null, null, 1]],
+  ['while it asks', [0, 0, 1]],
+  ['while it asks, and again', [0, 0, null, 1, null, 2]],
+])('a window that is being reloaded %s is led to sign in, once', async (_title, loads) => {
+  const led = await run({ windows: [`${ORIGIN}/app/here`], loads })
+  expect(led).toEqual(['took over', 'claimed', 'gone', `${LOGIN}?return=%2Fapp%2Fhere`])
 })
 
 test('a subscription to messages is not ended', async () => {
