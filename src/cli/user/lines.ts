@@ -4,13 +4,14 @@ import { isUtf8 } from 'node:buffer'
 import { dirname, resolve } from 'node:path'
 import { GateError } from '../../base/errors.ts'
 import { whyUnreadable } from '../../config/text/substitute.ts'
+import { withoutMark } from '../../config/values/htpasswd.ts'
 import { findServiceUser, groupForSecrets } from '../../console/drop-root.ts'
 import type { Io } from '../../console/io.ts'
 import { replaceFile, whyUnwritten } from '../../console/replace-file.ts'
 
 /** The lines of a file of `NAME:VALUE` as they are, without the last break; none for one that is not there yet. Throws `config.unreadable`. */
 export function readLines(path: string, io: Io): readonly string[] {
-  const text = readWhole(path, io)
+  const text = withoutMark(readWhole(path, io))
   return text === '' ? [] : text.replace(/\n$/, '').split('\n')
 }
 

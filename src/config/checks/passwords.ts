@@ -4,14 +4,15 @@ import { normalize } from 'node:path'
 import { isDeepStrictEqual } from 'node:util'
 import type { RootTable } from '../keys/keys.ts'
 import type { PortalTable } from '../keys/portals.ts'
+import type { ProviderTable } from '../keys/providers.ts'
 import type { RouteTable } from '../keys/routes.ts'
 import { quote, type Raw, showRaw } from '../text/raw.ts'
 import type { Report } from '../text/report.ts'
 import { fileHint, subjectOf } from '../text/substitute.ts'
 import type { ConfigFiles } from '../values/files.ts'
 import { rpIdOf } from '../values/host.ts'
-import { readTotp } from '../values/htpasswd.ts'
-import { isUsersToml, readUsers } from '../values/users-file.ts'
+import { readTotp, type Totp } from '../values/htpasswd.ts'
+import { isUsersToml, readUsers, type Users } from '../values/users-file.ts'
 
 /** A broken file has a fault in every line: this many are reported. */
 const FAULTS_TOLD = 5
@@ -22,7 +23,7 @@ export function checkPasswords(root: RootTable, files: ConfigFiles, report: Repo
     checkFile(raw.entries.get('users'), values.users, files, report)
     if (!raw.entries.has('users')) continue
     if (values.users && isUsersToml(values.users)) checkNoTotp(raw.entries.get('totp'), report)
-    else checkTotp(raw.entries.get('totp'), values.totp, files, report)
+    else checkTotp(raw.entries.get('totp'), values, files, report)
   }
   checkOtherWays(root, report)
   checkPasskeysAlone(root, report)
@@ -177,9 +178,14 @@ const TABLE_HINT =
  * A second factor must not disappear with its file: an unreadable file is a mistake, and the current configuration
  * stays.
  */
-function checkTotp(entry: Raw | undefined, path: string | null | undefined, files: ConfigFiles, report: Report): void {
-  if (entry === undefined || !path) return
-  const file = files.read(path)
+function checkTotp(
+  entry: Raw | undefined,
+  { users, totp }: ProviderTable['values'],
+  files: ConfigFiles,
+  report: Report,
+): void {
+  if (entry === undefined || !totp) return
+  const file = files.read(totp)
   if (!file.ok) {
     const hint =
       file.why === 'does not exist' && file.near === null
@@ -189,9 +195,24 @@ function checkTotp(entry: Raw | undefined, path: string | null | undefined, file
     return
   }
   const hint = 'sallyport user totp FILE NAME writes a good line'
-  for (const fault of readTotp(file.text).faults.slice(0, FAULTS_TOLD)) {
+  const { entries, faults } = readTotp(file.text)
+  for (const fault of faults.slice(0, FAULTS_TOLD)) {
     report.mistake(entry.at, 'provider.totp', `${fault} of the file ${showRaw(entry)}`, { hint })
   }
+  const known = users ? files.read(users) : null
+  if (!users || known?.ok !== true || faults.length > 0) return
+  const people = readUsers(users, known.text)
+  if (people.faults.length === 0) warnOfStrangers(entry, entries, people.entries, report)
+}
+
+/** A misspelt name is asked for no code, and neither is the user who was meant. */
+function warnOfStrangers(entry: Raw, factors: Totp, users: Users, report: Report): void {
+  const count = [...factors.keys()].filter(name => !users.has(name)).length
+  if (count === 0) return
+  const names = count === 1 ? 'a name that is' : `${count} names that are`
+  const message = `the file ${showRaw(entry)} has ${names} no user's, so the code is asked of nobody`
+  const hint = 'sallyport user list FILE shows who has a second factor; correct the name, or take the line out'
+  report.warn(entry.at, 'provider.totp', message, { hint })
 }
 
 function checkFile(entry: Raw | undefined, path: string | null | undefined, files: ConfigFiles, report: Report): void {

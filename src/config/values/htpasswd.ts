@@ -33,19 +33,35 @@ export function readHtpasswd(text: string): ReadHtpasswd {
   const entries = new Map<string, string>()
   const faults: string[] = []
   let hasWeak = false
-  for (const [index, raw] of text.split('\n').entries()) {
-    const line = raw.replace(/\r$/, '')
-    if (line.trim() === '' || line.startsWith('#')) continue
+  for (const { line, number } of linesOf(text)) {
     const colon = line.indexOf(':')
     const [name, hash] = [line.slice(0, colon), line.slice(colon + 1).trimEnd()]
-    const fault =
-      colon < 1 ? 'has no name and hash in' : /\p{Cc}/u.test(name) ? 'has a control character in' : hashFault(hash)
-    if (fault !== null) faults.push(`${fault} line ${index + 1}`)
-    else if (entries.has(name)) faults.push(`a user name is defined twice, again in line ${index + 1}`)
+    const fault = colon < 1 ? 'has no name and hash in' : (nameFault(name) ?? hashFault(hash))
+    if (fault !== null) faults.push(`${fault} line ${number}`)
+    else if (entries.has(name)) faults.push(`a user name is defined twice, again in line ${number}`)
     else entries.set(name, hash)
     hasWeak ||= isWeakHash(hash)
   }
   return { entries, faults, hasWeak }
+}
+
+/** A text without the mark that some editors begin it with (U+FEFF), which would be a part of the first name. */
+export function withoutMark(text: string): string {
+  return text.startsWith('\uFEFF') ? text.slice(1) : text
+}
+
+/** The lines that say something. */
+function linesOf(text: string): readonly { readonly line: string; readonly number: number }[] {
+  return withoutMark(text)
+    .split('\n')
+    .map((raw, index) => ({ line: raw.replace(/\r$/, ''), number: index + 1 }))
+    .filter(({ line }) => line.trim() !== '' && !line.startsWith('#'))
+}
+
+/** What is wrong with a name, as the beginning of a sentence; null for a good one. */
+function nameFault(name: string): string | null {
+  if (name.includes('\uFFFD')) return 'has a name that is not UTF-8 in'
+  return /\p{Cc}/u.test(name) ? 'has a control character in' : null
 }
 
 /** Whether a hash is of an old kind that is quick to guess. */
@@ -104,9 +120,7 @@ export function buildTotp(path: string | null, files: ConfigFiles): Totp {
 export function readTotp(text: string): ReadTotp {
   const entries = new Map<string, string>()
   const faults: string[] = []
-  for (const [index, raw] of text.split('\n').entries()) {
-    const line = raw.replace(/\r$/, '')
-    if (line.trim() === '' || line.startsWith('#')) continue
+  for (const { line, number } of linesOf(text)) {
     const colon = line.indexOf(':')
     const name = line.slice(0, colon)
     const secret = line
@@ -114,9 +128,10 @@ export function readTotp(text: string): ReadTotp {
       .trimEnd()
       .toUpperCase()
       .replace(/=+$/, '')
-    if (colon < 1) faults.push(`has no name and secret in line ${index + 1}`)
-    else if (!isTotpSecret(secret)) faults.push(`has no secret of 128 bits or more in Base32 in line ${index + 1}`)
-    else if (entries.has(name)) faults.push(`a user name is defined twice, again in line ${index + 1}`)
+    const fault = colon < 1 ? 'has no name and secret in' : nameFault(name)
+    if (fault !== null) faults.push(`${fault} line ${number}`)
+    else if (!isTotpSecret(secret)) faults.push(`has no secret of 128 bits or more in Base32 in line ${number}`)
+    else if (entries.has(name)) faults.push(`a user name is defined twice, again in line ${number}`)
     else entries.set(name, secret)
   }
   return { entries, faults }
