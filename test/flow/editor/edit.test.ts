@@ -53,6 +53,17 @@ test('an admin changes the file in a form: what changes is shown first, then it 
   expect([...gate.log, ...gate.access].filter(line => /gate-secret|allow = /.test(line))).toEqual([])
 })
 
+test('a mark that turns text around stays in the file as it is, where something else is changed', async () => {
+  await using gate = await editable(`${STEP}${fileWith()}# Ada\u200f and "\u2067Eve\u2069"\n`)
+  const before = onDisk(gate)
+  const root = await editor(gate)
+  const { form } = await root.open()
+  const review = await root.send({ ...form, text: form.text.replace('"in"', '"out"'), act: 'review' })
+  expect(htmlPage(review.html).texts('.added')).toEqual(['+ respond = { body = "out" }'])
+  expect((await root.send({ ...review.form, act: 'save' })).status).toBe(303)
+  expect(onDisk(gate)).toBe(before.replace('"in"', '"out"'))
+})
+
 test('two editors never overwrite each other: the second sees both, and nothing is written', async () => {
   await using gate = await editable()
   const [one, other] = [await editor(gate), await editor(gate, { ...ADMIN, sub: 'other' })]

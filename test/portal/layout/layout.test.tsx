@@ -6,6 +6,7 @@ import { makeIdentity } from '../../../src/identity/identity.ts'
 import { ApplicationsPage } from '../../../src/portal/account/applications.tsx'
 import { type AskableRole, renderDeniedPage } from '../../../src/portal/denied-page.tsx'
 import { renderErrorPage } from '../../../src/portal/error-page.tsx'
+import { drawPage } from '../../../src/portal/layout/draw-page.tsx'
 import { dayOf, Moment, momentOf } from '../../../src/portal/layout/time.tsx'
 import { problemResponse } from '../../../src/portal/problem.ts'
 import { SignInPage } from '../../../src/portal/sign-in/sign-in-page.tsx'
@@ -196,6 +197,22 @@ test.each(TURNING.map(code => [String.fromCodePoint(code), `\\u${code.toString(1
     expect(lines[0]).toContain(`Eve${shown}nimda`)
   },
 )
+
+test('such a mark stays in what a form sends back, however it is written, and nowhere else', () => {
+  const name = 'a"\u202e<b>'
+  const page = drawPage(
+    null,
+    <form title={name}>
+      <input name="who" value={name} />
+      <textarea name="text">{name}</textarea>
+      <p>{` value="${name}" <textarea>${name}</textarea>`}</p>
+    </form>,
+  )
+  const [as, shown] = ['a&quot;\u202e&lt;b&gt;', 'a&quot;\\u202e&lt;b&gt;']
+  expect(page).toBe(
+    `<form title="${shown}"><input name="who" value="${as}"/><textarea name="text">${as}</textarea><p> value=&quot;${shown}&quot; &lt;textarea&gt;${shown}&lt;/textarea&gt;</p></form>`,
+  )
+})
 
 test('below the form for a password, a passkey and the providers are the other way; without the form, the providers alone', () => {
   const passkey = { address: '/p', options: {}, hidden: {} }
