@@ -300,17 +300,20 @@ const PLAN = 'demo.json'
 /**
  * A new temporary folder, or the named one (absolute) with the routes.toml that an earlier demo left there.
  *
- * Throws `config.invalid` when the named folder has a routes.toml of somebody else's: the demo would not fit it.
+ * Throws `config.invalid` when the named folder has a routes.toml or a demo.json of somebody else's: the demo would not fit it.
  */
 function openDemoFolder(dir: string | null): DemoFolder {
   const path = dir === null ? realpathSync(mkdtempSync(join(tmpdir(), 'sallyport-demo-'))) : dir
   mkdirSync(path, { recursive: true })
   const configPath = join(path, CONFIG)
   const planPath = join(path, PLAN)
+  const kept = existsSync(configPath) ? readPlan(planPath, configPath) : null
+  // It would be written over, where there is no routes.toml beside it.
+  if (existsSync(planPath)) readPlan(planPath, planPath)
   return {
     path,
     configPath,
-    kept: existsSync(configPath) ? readPlan(planPath, configPath) : null,
+    kept,
     write(plan, config) {
       // The secret opens nothing but this demo, but a file with a secret is never left for others to read.
       for (const [file, text] of [
@@ -329,10 +332,10 @@ function openDemoFolder(dir: string | null): DemoFolder {
   }
 }
 
-function readPlan(planPath: string, configPath: string): DemoPlan {
+function readPlan(planPath: string, named: string): DemoPlan {
   const plan = existsSync(planPath) ? parsePlan(readFileSync(planPath, 'utf8')) : null
   if (plan !== null) return plan
-  throw new GateError('config.invalid', `${configPath} was not written by the demo`, {
+  throw new GateError('config.invalid', `${named} was not written by the demo`, {
     hint: 'name an empty folder with --dir, or leave --dir out',
   })
 }

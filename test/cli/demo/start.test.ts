@@ -82,6 +82,13 @@ describe('the folder', () => {
     await expect(start({ dir })).rejects.toMatchObject({ code: 'config.invalid' })
     expect(readFileSync(join(dir, 'routes.toml'), 'utf8')).toBe('# mine')
   })
+
+  test('a named one with a demo.json of somebody else is left alone', async () => {
+    writeFileSync(join(dir, 'demo.json'), '{"mine": true}')
+    await expect(start({ dir })).rejects.toMatchObject({ code: 'config.invalid' })
+    expect(readFileSync(join(dir, 'demo.json'), 'utf8')).toBe('{"mine": true}')
+    expect(existsSync(join(dir, 'routes.toml'))).toBe(false)
+  })
 })
 
 describe('ports', () => {
