@@ -12,6 +12,7 @@ import { EXIT, failWith, parseArguments } from '../../console/args.ts'
 import type { ServiceUser } from '../../console/drop-root.ts'
 import type { Io } from '../../console/io.ts'
 import type { Terminal } from '../../console/terminal.ts'
+import { usageLines } from '../../console/usage.ts'
 import type { Metadata } from '../../identity/endpoints.ts'
 import { isPocketId } from '../../identity/probe/pocket-id.ts'
 import { type Recipe, readRecipe } from '../recipe/recipe.ts'
@@ -31,7 +32,7 @@ import {
 } from './provider.ts'
 import { type Front, isFrontKind } from './proxy-in-front.ts'
 import * as questions from './questions.ts'
-import { type AnswerQuestion, type Init, type InitPorts, USAGE } from './usage.ts'
+import { type AnswerQuestion, type Flags, type Init, type InitPorts, USAGE } from './usage.ts'
 
 /**
  * `sallyport init`: returns the exit code. `terminal` is for questions; null: none can be asked. `serviceUser` is the
@@ -47,6 +48,8 @@ export async function runInit(
   const parsed = parseArguments(argv, USAGE, io)
   if (!parsed.ok) return parsed.exitCode
   const flags = parsed.values
+  const mistake = contradictionIn(flags)
+  if (mistake !== null) return failWith(io, `${mistake}\n${usageLines(USAGE.text)}`, EXIT.usage)
   const out = resolve(io.cwd, flags.out)
   const secretPath = join(dirname(out), SECRET_FILE)
   const taken = [out, secretPath].find(path => existsSync(path))
@@ -74,6 +77,21 @@ export async function runInit(
   }
 }
 
+/** Of flags that say the opposite none is left out in silence: what is written may let in more than one of them says. */
+function contradictionIn({ user, users, issuer, group, everyone, ...flags }: Flags): string | null {
+  const isOfFile = users === true || user !== undefined
+  if (isOfFile && issuer !== undefined)
+    return `${user === undefined ? '--users' : '--user'} is for a file of users, and --issuer for a provider`
+  if (group !== undefined && everyone === true) return '--group or --everyone, and one of the two'
+  if (isOfFile && group !== undefined) return GROUP_OF_FILE
+  return flags.public === true && flags['client-secret-file'] !== undefined
+    ? '--client-secret-file or --public, and one of the two'
+    : null
+}
+
+const GROUP_OF_FILE =
+  '--group is for a provider: for users of a file, write user = { groups = ["…"] } into [portals.home.roles] afterwards'
+
 async function begin(init: Init): Promise<number> {
   const { flags, io, asker } = init
   const unclear = new Set<Unanswered>()
@@ -91,12 +109,10 @@ async function begin(init: Init): Promise<number> {
     if (known.ok) found = known.value
     return known.ok ? good(issuer) : known
   }
-  if (flags.user !== undefined && flags.issuer !== undefined) {
-    throw new GateError('config.unreadable', '--user is for a file of users, and --issuer for a provider')
-  }
   const issuer =
     flags.users === true || flags.user !== undefined ? '' : await answer(questions.issuerQuestion(find), flags.issuer)
   const isOfFile = issuer === '' && unclear.size === 0
+  if (isOfFile && flags.group !== undefined) throw new GateError('config.unreadable', GROUP_OF_FILE)
   const host = await answer(questions.HOST, flags.host)
   const recipe = await findRecipe(init, answer)
   const upstream = await answer(questions.upstreamOf(recipe), flags.upstream)

@@ -135,11 +135,14 @@ export async function findClient(
   return { kind: 'known', id, secret: secret === '' ? null : secret }
 }
 
-/** A file that a flag names, without blanks at its ends. Throws `config.unreadable`. */
+/** A file that a flag names, without blanks at its ends. Throws `config.unreadable`, also for one with nothing in it. */
 export function readGivenFile(path: string, io: Io): string {
+  let text: string
   try {
-    return io.readText(resolve(io.cwd, path)).trim()
+    text = io.readText(resolve(io.cwd, path)).trim()
   } catch (thrown) {
     throw new GateError('config.unreadable', `${path} ${whyUnreadable(thrown)}`)
   }
+  if (text === '') throw new GateError('config.unreadable', `${path} is empty`)
+  return text
 }

@@ -18,7 +18,7 @@ export const FRONT_KINDS = Object.keys(FILES)
 
 /** Whether there is a recipe for a proxy of this name. */
 export function isFrontKind(text: string): text is FrontKind {
-  return text in FILES
+  return Object.hasOwn(FILES, text)
 }
 
 /** A proxy that has the application, and asks Sallyport. */

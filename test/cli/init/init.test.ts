@@ -157,6 +157,21 @@ describe('a provider where everybody in the world can have an account', () => {
   })
 })
 
+const APP = ['--host', 'app.example.com', '--upstream', 'http://app:3000', '--offline', '--yes']
+const AT_ID = [...APP, '--issuer', 'https://id.example.com', '--client-id', 'gate']
+
+test.each([
+  ['--group and --everyone', [...AT_ID, '--public', '--group', 'admins', '--everyone'], 2],
+  ['--group and a file of users', [...APP, '--user', 'ada', '--group', 'admins'], 2],
+  ['--users and --issuer', [...AT_ID, '--users'], 2],
+  ['--public and a secret', [...AT_ID, '--everyone', '--public', '--client-secret-file', 'secret'], 2],
+  ['a secret that is empty', [...AT_ID, '--everyone', '--client-secret-file', 'empty'], 1],
+  ['a proxy of no such name', [...AT_ID, '--everyone', '--public', '--front', 'constructor'], 2],
+])('%s: nothing is written', async (_, argv, code) => {
+  const written = await init(argv, { secret: SECRET, empty: '\n' })
+  expect([written.code, written.routes]).toEqual([code, null])
+})
+
 test('the route to a provider of another kind is written too, open to everybody', async () => {
   const client = ['--client-id', 'x', '--public', '--portal', 'own', '--everyone']
   const { code, routes, isGood } = await init([
