@@ -1,13 +1,13 @@
 /** `sallyport import`: chooses the reader of an old file, and writes routes.toml and the report. */
 
-import { writeFileSync } from 'node:fs'
+import { existsSync, writeFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { showJson, showUnseen } from '../base/control-characters.ts'
 import { renderDiagnostics } from '../config/render-diagnostics.ts'
 import { whyUnreadable } from '../config/text/substitute.ts'
 import { EXIT, parseArguments } from '../console/args.ts'
 import type { Io } from '../console/io.ts'
-import { whyUnwritten } from '../console/replace-file.ts'
+import { replaceFile, whyUnwritten } from '../console/replace-file.ts'
 import { findProgram } from '../console/run-program.ts'
 import { columns } from '../console/terminal.ts'
 import {
@@ -103,6 +103,10 @@ export async function runImport(argv: readonly string[], io: Io): Promise<number
   const whence = named.length === 0 ? 'the flags' : named.join(' and ')
   const made = importFrom(source, whence, host ?? null, resolve(io.cwd, out ?? 'routes.toml'), io)
   const files = out === undefined ? [] : filesOf(made, out)
+  if (force !== true) {
+    const [taken] = files.find(([path]) => existsSync(resolve(io.cwd, path))) ?? []
+    if (taken !== undefined) return fail(isTaken(taken))
+  }
   // The one beside it first: where that cannot be written, nothing is half done.
   for (const [path, text] of files.toReversed()) {
     const problem = save(resolve(io.cwd, path), path, text, force === true)
@@ -149,13 +153,19 @@ function filesOf({ text, beside }: Imported, out: string): readonly (readonly [p
 /** Answers what went wrong, or null. */
 function save(path: string, shownAs: string, text: string, mayReplace: boolean): string | null {
   try {
-    writeFileSync(path, text, { flag: mayReplace ? 'w' : 'wx' })
+    // At once: a server may follow it, and what it says is kept where the new one cannot be written.
+    if (mayReplace && existsSync(path)) replaceFile(path, text)
+    else writeFileSync(path, text, { flag: 'wx' })
     return null
   } catch (error) {
     const code = error instanceof Error && 'code' in error ? error.code : undefined
-    if (code === 'EEXIST') return `${shownAs} exists already, and is left as it is; --force replaces it`
+    if (code === 'EEXIST') return isTaken(shownAs)
     return `${shownAs} ${whyUnwritten(shownAs, error)}`
   }
+}
+
+function isTaken(shownAs: string): string {
+  return `${shownAs} exists already, and is left as it is; --force replaces it`
 }
 
 /** What can be imported. */

@@ -1,5 +1,5 @@
 import { expect, test } from 'bun:test'
-import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, linkSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { openFormatter } from '../../src/cli/fmt.ts'
 import { runImport } from '../../src/migrate/import.ts'
@@ -71,6 +71,26 @@ test('what a proxy in front needs is written beside the new file, never over ano
   expect([again.code, again.err]).toEqual([1, expect.stringContaining('routes.nginx.conf exists already')])
   expect(readFileSync(join(folder.path, 'routes.nginx.conf'), 'utf8')).toBe('mine')
   expect(existsSync(join(folder.path, 'routes.toml'))).toBe(false)
+})
+
+test('--force replaces a file at once, so that neither a reader nor a full disk finds half of it', async () => {
+  using folder = temporaryFolder()
+  const [out, before] = ['routes.toml', 'before'].map(name => join(folder.path, name))
+  writeFileSync(join(folder.path, 'old.cfg'), CFG)
+  writeFileSync(out ?? '', 'mine')
+  linkSync(out ?? '', before ?? '')
+  const argv = ['old.cfg', '--out', 'routes.toml', '--force']
+  expect((await runIn(folder.path, io => runImport(argv, io))).code).toBe(0)
+  expect(readFileSync(out ?? '', 'utf8')).toContain('[[routes]]')
+  expect(readFileSync(before ?? '', 'utf8')).toBe('mine')
+})
+
+test('nothing is written beside a file that is there already', async () => {
+  using folder = temporaryFolder()
+  writeFileSync(join(folder.path, 'old.cfg'), CFG.replace('http://app:3000', 'static://202'))
+  writeFileSync(join(folder.path, 'routes.toml'), 'mine')
+  const { code } = await runIn(folder.path, io => runImport(['old.cfg', '--out', 'routes.toml'], io))
+  expect([code, existsSync(join(folder.path, 'routes.nginx.conf'))]).toEqual([1, false])
 })
 
 test('a name and a password in an address are not copied, whatever the address is for', async () => {
