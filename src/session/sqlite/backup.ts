@@ -10,7 +10,7 @@ import { copyDatabase } from './copy.ts'
 import { createBeside } from './create-beside.ts'
 import { locked } from './lock.ts'
 import { copyBytes, isWhole, putInPlace, settleFiles } from './replacement.ts'
-import { LAYOUT, layoutOf } from './schema.ts'
+import { isOurs, LAYOUT, layoutOf } from './schema.ts'
 
 const { O_NOFOLLOW, O_RDONLY } = constants
 
@@ -108,9 +108,7 @@ function checkCopy(draft: string, shownAs: string): string | null {
   const database = new Database(draft, { readwrite: true, create: false, strict: true })
   try {
     const layout = layoutOf(database)
-    const isOurs =
-      database.query("SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'sessions'").get() !== null
-    if (!isOurs || layout === 0) throw refused(shownAs, 'is not a session database')
+    if (layout === 0 || !isOurs(database)) throw refused(shownAs, 'is not a session database')
     if (layout > LAYOUT) throw refused(shownAs, `was written by a newer Sallyport (layout ${layout}, not ${LAYOUT})`)
     if (!isWhole(database)) throw refused(shownAs, 'is damaged')
     database.run('PRAGMA journal_mode = DELETE')

@@ -14,7 +14,7 @@ import { type SqliteStore, storeOn } from './database.ts'
 import { type Flushes, openFlushes } from './flushes.ts'
 import { locked } from './lock.ts'
 import { isDamaged, settleFiles, takeOverPatiently } from './replacement.ts'
-import { LAYOUT, layoutOf, migrate } from './schema.ts'
+import { isOurs, LAYOUT, layoutOf, migrate } from './schema.ts'
 
 export const MEMORY = ':memory:'
 
@@ -188,6 +188,11 @@ function openDatabase(path: string): Database {
   try {
     database.run(`PRAGMA busy_timeout = ${OPENING_TIMEOUT_MS}`)
     const layout = layoutOf(database)
+    if (!isOurs(database)) {
+      throw new GateError('session.store', `${path} is the database of another program`, {
+        hint: 'it was not changed; name another file in [sessions]: store = "sqlite:/data/sallyport.db"',
+      })
+    }
     if (layout > LAYOUT) {
       throw new GateError(
         'session.store',

@@ -153,6 +153,18 @@ export function layoutOf(database: Database): number {
   return database.query<{ user_version: number }, []>('PRAGMA user_version').get()?.user_version ?? 0
 }
 
+/** What layouts have in common: later ones may have dropped the others. */
+const [SESSIONS, ...EARLY] = ['sessions', 'handles', 'removed', 'once'] as const
+
+/** Whether no other program has made a database: it is empty, or has our tables. What another has made is never changed. */
+export function isOurs(database: Database): boolean {
+  const tables = database.query<{ name: string }, []>("SELECT name FROM sqlite_schema WHERE type = 'table'").all()
+  const layout = layoutOf(database)
+  if (layout === 0) return tables.length === 0
+  const wanted = layout > LAYOUT ? [SESSIONS] : [SESSIONS, ...EARLY]
+  return wanted.every(table => tables.some(({ name }) => name === table))
+}
+
 /** Brings a database to this version's layout, all of it or nothing. Two processes may do so at once: one finds it done. */
 export function migrate(database: Database): void {
   database

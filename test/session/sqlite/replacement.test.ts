@@ -115,6 +115,7 @@ test('a database of an older layout is kept as it was before it is brought up to
   using folder = temporaryFolder()
   const path = join(folder.path, 's.db')
   const old = new Database(path)
+  for (const name of ['handles', 'removed', 'once']) old.run(`CREATE TABLE ${name} (id TEXT)`)
   old.run('CREATE TABLE sessions (id TEXT PRIMARY KEY)')
   old.run("INSERT INTO sessions VALUES ('kept')")
   // A step that cannot be taken, since what it makes is there already: the copy outlives the attempt.

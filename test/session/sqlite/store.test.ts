@@ -1,8 +1,18 @@
 import { Database } from 'bun:sqlite'
 import { describe, expect, spyOn, test } from 'bun:test'
-import { mkdirSync, readdirSync, readFileSync, renameSync, statSync, truncateSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import { backUpDatabase } from '../../../src/session/sqlite/backup.ts'
+import { LAYOUT } from '../../../src/session/sqlite/schema.ts'
 import { openSqliteStore } from '../../../src/session/sqlite/store.ts'
 import { fakeClock, quietPorts } from '../../kit/clock.ts'
 import { temporaryFolder } from '../../kit/folder.ts'
@@ -169,9 +179,29 @@ describe('the database file', () => {
     using folder = temporaryFolder()
     const path = join(folder.path, 's.db')
     const database = new Database(path)
-    database.run('PRAGMA user_version = 999')
+    database.run('CREATE TABLE sessions (id TEXT); PRAGMA user_version = 999')
     database.close()
-    expect(codeOf(() => openSqliteStore(path, ports))).toBe('session.store')
+    expect(() => openSqliteStore(path, ports)).toThrow('a newer Sallyport')
+    expect(readdirSync(folder.path).sort()).toEqual(['s.db', 's.db-lock'])
+  })
+
+  test.each([
+    ['without a layout', 'CREATE TABLE users (id INTEGER)'],
+    ['with a table of the same name', 'CREATE TABLE sessions (id INTEGER)'],
+    ['with a number that a layout of ours has', 'CREATE TABLE users (id INTEGER); PRAGMA user_version = 5'],
+    ['with the number of this layout', `CREATE TABLE sessions (id INTEGER); PRAGMA user_version = ${LAYOUT}`],
+    ['with a number beyond', 'CREATE TABLE users (id INTEGER); PRAGMA user_version = 999'],
+  ])('of another program is left as it is: %s', (_, layout) => {
+    using folder = temporaryFolder()
+    const path = join(folder.path, 's.db')
+    const database = new Database(path)
+    database.run(layout)
+    database.close()
+    chmodSync(path, 0o660)
+    const before = readFileSync(path)
+    expect(() => openSqliteStore(path, ports)).toThrow('the database of another program')
+    expect(readFileSync(path).equals(before)).toBe(true)
+    expect(statSync(path).mode & 0o777).toBe(0o660)
     expect(readdirSync(folder.path).sort()).toEqual(['s.db', 's.db-lock'])
   })
 
