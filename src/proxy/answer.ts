@@ -54,10 +54,12 @@ export function prepareAnswer(
   const fields = cleanResponseFields(headers, isPrivate ? route.privateBounds : route.bounds, asked, origin.address)
   if (noteCookies !== null && fields['set-cookie'] !== undefined) noteCookies(headers, target)
   const length = settleLength(headers, fields['content-length'])
-  const type = fields['content-type'] ?? null
+  // Beside an empty one, too, Bun 1.4.5 makes one up.
+  const type = fields['content-type'] || null
   const count = tools.meter === null ? null : tools.meter.sent(id, status)
   // Touching `body` turns it into a stream of JavaScript's own: only where it has to be one.
-  const isEvents = isEventStream(type) && response.body !== null
+  // Of a part of events every byte counts (RFC 9110 §14.4): they were recorded, and nothing goes before them.
+  const isEvents = isEventStream(type) && status !== 206 && response.body !== null
   // Of unknown length: most are short, and what turns out to be long is noted then.
   if (!isEvents && tools.flows.lengths.isAwaited && (length === null || length <= MAX_WHOLE_BYTES)) {
     tools.flows.lengths.note(addressOf(asked), false)

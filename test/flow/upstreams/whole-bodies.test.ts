@@ -114,6 +114,16 @@ describe('RFC 9110 §8.6: Content-Length stays', () => {
       'bytes 1-9/20',
     ])
   })
+  test('for a part of recorded events, of which every byte counts', async () => {
+    const part = head(9, 'Content-Range: bytes 1-9/20\r\n', '206 Partial Content')
+    script = async connection => {
+      await connection.send(part.replace('application/x-test', 'text/event-stream'))
+      await connection.send(2)
+      await connection.send('ta: 1\n\nda')
+    }
+    const response = await sendRaw(gate.port, get())
+    expect([response.field('content-length'), response.body.toString()]).toEqual(['9', 'ta: 1\n\nda'])
+  })
   test.each(['HEAD', '304'])('and no body is waited for after %s', async kind => {
     script = connection => connection.send(head(1234, 'ETag: "e"\r\n', kind === '304' ? '304 Not Modified' : '200 OK'))
     const response = await sendRaw(gate.port, get('app.example', kind === 'HEAD' ? 'HEAD' : 'GET'), {
@@ -180,6 +190,18 @@ describe('keep_length', () => {
     )
   }, 300_000)
 })
+
+test.each([1, 70_000])(
+  'RFC 9110 §8.3: of %i bytes nobody says a type where the application says an empty one',
+  async count => {
+    const body = bytes(count)
+    script = connection =>
+      connection.send(Buffer.concat([Buffer.from(head(count).replace('application/x-test', '')), body]))
+    const response = await sendRaw(gate.port, get())
+    expect(valuesOf(response, 'content-type').filter(type => type !== '')).toEqual([])
+    expect(response.status).toBe(200)
+  },
+)
 
 describe('a body is streamed', () => {
   test('where it is longer than what is worth collecting', async () => {
