@@ -54,10 +54,14 @@ export function openFlushes(path: string, careful: () => void, flush: Flush = fl
     return running
   }
 
-  /** The next begins once this one is over, however that ends. */
+  /**
+   * The next begins once this one is over. Where that failed, what waits has failed with it: a log is read up to its first gap
+   * (sqlite.org/fileformat.html §4.3), and the system answers the next flush as if nothing were missing.
+   */
   async function after(running: Promise<void>): Promise<void> {
-    await running.catch(() => undefined)
-    next = null
+    await running.finally(() => {
+      next = null
+    })
     await begin()
   }
 
