@@ -191,15 +191,30 @@ export function isStreamed(answer: Response): boolean {
   return STREAMED.has(answer)
 }
 
-/** A download under a name that Sallyport chooses, streamed as its bytes are made. */
-export function fileAnswer(bytes: AsyncIterable<Uint8Array>, type: string, name: string): Response {
+/** A download, its media type, and the name that Sallyport chooses for it. */
+interface Download {
+  readonly bytes: AsyncIterable<Uint8Array>
+  readonly type: string
+  readonly name: string
+  /** It broke off, which whoever reads it sees. */
+  onBreak(error: unknown): void
+}
+
+/** A download, streamed as its bytes are made. */
+export function fileAnswer({ bytes, type, name, onBreak }: Download): Response {
   const headers = { 'content-type': type, 'content-disposition': `attachment; filename="${name}"` }
   const reading = bytes[Symbol.asyncIterator]()
   const body = new ReadableStream<Uint8Array>({
     async pull(sink) {
-      const { done, value } = await reading.next()
-      if (done === true) sink.close()
-      else sink.enqueue(value)
+      try {
+        const { done, value } = await reading.next()
+        if (done === true) sink.close()
+        else sink.enqueue(value)
+      } catch (error) {
+        onBreak(error)
+        // Bun 1.4.5 writes it to standard error, whatever it holds.
+        sink.error(new Error('a download broke off'))
+      }
     },
     async cancel() {
       await reading.return?.()

@@ -8,7 +8,7 @@ import { type AuditRecord, FACTS } from '../../audit/record.ts'
 import { type AuditSearch, findAudit, searchAudit } from '../../audit/search.ts'
 import type { AuditStore } from '../../audit/store.ts'
 import { showUnseen } from '../../base/control-characters.ts'
-import { GateError } from '../../base/errors.ts'
+import { errorFacts, GateError } from '../../base/errors.ts'
 import type { Ports } from '../../base/ports.ts'
 import type { Session, SessionEntry, Sessions } from '../../session/session.ts'
 import { sessionFacts } from '../../session/session-facts.ts'
@@ -41,7 +41,7 @@ interface Trail {
 }
 
 export interface TrailTools extends PersonalFormTools, AuditTools {
-  readonly ports: Pick<Ports, 'now'>
+  readonly ports: Pick<Ports, 'now' | 'log'>
   readonly sessions: Pick<Sessions, 'list' | 'describe'>
   readonly trail: Trail
 }
@@ -98,7 +98,7 @@ export async function showAudit(ctx: PortalRequest, tools: TrailTools, session: 
 
 /**
  * Takes the form of that page, `act=json` or `act=csv`: everything that is looked for as a file, however much, and a row that says
- * that it was. Throws as `showAudit`, `access.origin`, and `access.sign_in`.
+ * that it was. It breaks off where its reader is an admin no more. Throws as `showAudit`, `access.origin`, and `access.sign_in`.
  */
 export async function exportAudit(ctx: PortalRequest, tools: TrailTools, sender: Session): Promise<Response> {
   if (!isPortalHost(ctx)) throw new GateError('access.origin', 'the trail is exported on the portal’s own host')
@@ -110,20 +110,38 @@ export async function exportAudit(ctx: PortalRequest, tools: TrailTools, sender:
   const search = searchOf(ctx, tools, form)
   await tools.audit.keep('audit.exported', { ...askedFacts(ctx), ...sessionFacts(session) })
   const day = new Date(tools.ports.now()).toISOString().slice(0, 10)
-  return kind === 'json'
-    ? fileAnswer(linesOf(tools, search, '', jsonLine), 'application/jsonl', `audit-${day}.jsonl`)
-    : fileAnswer(linesOf(tools, search, CSV_HEAD, csvLine), 'text/csv; charset=utf-8', `audit-${day}.csv`)
+  const [head, line, type, ending] =
+    kind === 'json'
+      ? (['', jsonLine, 'application/jsonl', 'jsonl'] as const)
+      : ([CSV_HEAD, csvLine, 'text/csv; charset=utf-8', 'csv'] as const)
+  const pieces = linesOf(tools.trail, search, head, line)
+  return fileAnswer({
+    bytes: whileAdmin(pieces, async () => admitAdmin(ctx, await stillSignedIn(tools.sessions, session))),
+    type,
+    name: `audit-${day}.${ending}`,
+    onBreak(error) {
+      tools.ports.log.warn('An export of the audit trail broke off', { id: ctx.requestId, ...errorFacts(error) })
+    },
+  })
+}
+
+/** The same pieces, as long as `admit` does not throw: who reads slowly may have been signed out for long. */
+async function* whileAdmin(pieces: AsyncIterable<Uint8Array>, admit: () => Promise<void>): AsyncGenerator<Uint8Array> {
+  for await (const piece of pieces) {
+    await admit()
+    yield piece
+  }
 }
 
 async function* linesOf(
-  { trail }: TrailTools,
+  { store }: Trail,
   search: AuditSearch,
   head: string,
   line: typeof jsonLine,
 ): AsyncGenerator<Uint8Array> {
   const encoder = new TextEncoder()
   let some = head
-  for await (const record of searchAudit(trail.store, search)) {
+  for await (const record of searchAudit(store, search)) {
     some += line(record)
     if (some.length < CHUNK) continue
     yield encoder.encode(some)

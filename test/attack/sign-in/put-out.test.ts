@@ -5,7 +5,9 @@ import { join } from 'node:path'
 import { runGuests } from '../../../src/cli/guests.ts'
 import { runRequests } from '../../../src/cli/requests.ts'
 import { runTokens } from '../../../src/cli/tokens.ts'
+import { openSessionState } from '../../../src/process/session-state.ts'
 import type { Listed } from '../../kit/asking.ts'
+import { quietPorts } from '../../kit/clock.ts'
 import { runOn } from '../../kit/commands.ts'
 import { OWN_FORM } from '../../kit/fields.ts'
 import { eventually, type Gate, portalWith, startGate } from '../../kit/gate.ts'
@@ -13,7 +15,7 @@ import { needs } from '../../kit/needs.ts'
 import { startValkey } from '../../kit/programs/valkey.ts'
 import { sendForm, statusOf } from '../../kit/requests.ts'
 import { shared } from '../../kit/sessions/shared.ts'
-import { openWire, type WireResponse } from '../../kit/wire/wire.ts'
+import { hasHead, openWire, type WireResponse } from '../../kit/wire/wire.ts'
 
 const { afterAll, beforeAll, describe, test } = needs('valkey-server')
 
@@ -39,6 +41,22 @@ const MAKING = [
   ['tokens', 'act=create&name=late&days=365', 'sp_', runTokens],
   ['guests', `act=create&name=late&hours=24&uses=5&address=http%3A%2F%2F${HOST}%2F`, 'sg_', runGuests],
 ] as const
+
+/** RFC 9112 §7.1. */
+const LAST_CHUNK = Buffer.from('0\r\n\r\n')
+
+/** More rows than fit what lies between a gate and who reads them. */
+async function fillTrail(gate: Gate, count: number): Promise<void> {
+  const { store, sessions } = openSessionState(gate.server.config, quietPorts({ now: Date.now }))
+  const atMs = Date.now()
+  const record = JSON.stringify([atMs, 'sign_in', { portal: 'home', user: 'ada', agent: 'x'.repeat(250) }])
+  for (let left = count; left > 0; left -= 5_000)
+    await store.appendAudit(
+      Array.from({ length: 5_000 }, () => ({ atMs, isFrequent: false, record })),
+      3_600_000,
+    )
+  await sessions.close()
+}
 
 describe.each(['sqlite', 'redis'] as const)('sessions in %s', kind => {
   let gate: Gate
@@ -120,6 +138,22 @@ describe.each(['sqlite', 'redis'] as const)('sessions in %s', kind => {
     const root = await gate.signIn(HOST, { sub: 'root', groups: ['admins'] })
     expect((await sendSlowly('audit', 'act=json', root.cookie, () => undefined)).status).toBe(200)
   })
+
+  test('the audit trail that somebody reads slowly breaks off with their session, and that is told', async () => {
+    await fillTrail(gate, 30_000)
+    const former = await gate.signIn(HOST, { sub: 'former', groups: ['admins'] })
+    const wire = await openWire(gate.port)
+    const fields = Object.entries({ ...OWN_FORM, host: HOST, cookie: former.cookie, 'content-length': '8' })
+    const head = fields.map(([name, value]) => `${name}: ${value}\r\n`).join('')
+    await wire.send(`POST /.sallyport/audit HTTP/1.1\r\n${head}\r\nact=json`)
+    await eventually(() => hasHead(wire.received), 'it begins')
+    wire.pause()
+    await endSession(former.sessionId)
+    wire.resume()
+    await eventually(() => wire.isClosed || wire.received.subarray(-5).equals(LAST_CHUNK), 'it is over')
+    expect(wire.received.subarray(-5).equals(LAST_CHUNK)).toBe(false)
+    expect(gate.told('An export of the audit trail broke off', 'access.sign_in')).toHaveLength(1)
+  }, 60_000)
 
   test('nobody’s guest link is revoked by a form of an admin that ends after its session', async () => {
     const ada = await gate.signIn(HOST, { sub: 'ada' })

@@ -13,7 +13,7 @@ test('an answer that is made while it is sent is made no faster than it is read'
   async function* pieces() {
     for (; made < 50; made++) yield new Uint8Array(1)
   }
-  const answer = fileAnswer(pieces(), 'text/csv', 'a.csv')
+  const answer = fileAnswer({ bytes: pieces(), type: 'text/csv', name: 'a.csv', onBreak: () => undefined })
   expect(ownBytes(answer, 'GET')).toBeNull()
   for (let turn = 0; turn < 200; turn++) await new Promise(resolve => setImmediate(resolve))
   expect(made).toBeLessThan(3)
