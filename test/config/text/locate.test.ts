@@ -101,7 +101,7 @@ test.each(TEXTS)('in a long text with %s, everything is found where it is', (_wh
 })
 
 test('a route that the second parser does not take keeps the places of the others exact', () => {
-  const odd = `[[routes]]\nhost = "odd.example.com"\nfrom = 2026-02-30\n`
+  const odd = `[[routes]]\nhost = "odd.example.com"\n# \ud800\n`
   const text = `${odd}${long(KINDS.slice(0, 1), 1200)}`
   const parsed = parseToml(text)
   if (!parsed.ok) throw new TypeError(parsed.refusal.message)
