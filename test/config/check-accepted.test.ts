@@ -415,3 +415,27 @@ test('a byte order mark is no part of the first name in files of users and secon
   expect([...(users?.entries.keys() ?? [])]).toEqual(['ada'])
   expect([...(users?.totp ?? [])]).toEqual([['ada', secret]])
 })
+
+test('placeholders of basic_auth stand beside what is filled in, which is taken as it is', () => {
+  const upstream = (user: string, password: string) => {
+    const own = `{ to = "http://app", basic_auth = { user = ${user}, password = ${password} } }`
+    const text = `[[routes]]\nhost = "app.example.com"\nportal = "home"\nallow = ["user"]\nupstream = ${own}`
+    return accepts(text, { env: { REALM: '{corp}', PEPPER: 'p{{}}{email}' } }).routes[0]?.upstream
+  }
+  const personal = upstream('"{preferred_username}@${REALM}"', '"{sub}-{{${PEPPER}}}"')
+  expect(personal).toMatchObject({
+    authorization: null,
+    personal: {
+      user: [
+        { kind: 'identity', name: 'preferred_username' },
+        { kind: 'text', text: '@{corp}' },
+      ],
+      password: [
+        { kind: 'identity', name: 'sub' },
+        { kind: 'text', text: '-{p{{}}{email}}' },
+      ],
+    },
+  })
+  const one = upstream('"${REALM}"', '"$${x${PEPPER}"')
+  expect(one).toMatchObject({ authorization: `Basic ${btoa('{corp}:${xp{{}}{email}')}`, personal: null })
+})

@@ -2,7 +2,7 @@
 
 import { basicField } from '../../base/basic-auth.ts'
 import { bad, good, type Parsed } from '../text/diagnostic.ts'
-import { type Path, quote, type Raw } from '../text/raw.ts'
+import { type Path, quote, type Raw, type RawText } from '../text/raw.ts'
 import { createReport, type Report } from '../text/report.ts'
 import { parseUpstream } from '../values/address.ts'
 import { duration } from '../values/duration.ts'
@@ -90,11 +90,19 @@ function credential(
   })
   return {
     ...describe(template),
-    read: (raw: Raw, report: Report) =>
-      raw.kind === 'text' && !raw.isFilled && /[{}]/.test(raw.text ?? '')
-        ? template.read(raw, report)
-        : literal.read(raw, report),
+    read(raw: Raw, report: Report) {
+      const written = raw.kind === 'text' ? templateIn(raw) : null
+      return written === null ? literal.read(raw, report) : template.read(written, report)
+    },
   }
+}
+
+/** A text with braces of the file's own, in which those of what was filled in are doubled; null where it has none. */
+function templateIn(raw: RawText): RawText | null {
+  const { text, pieces = [{ text: text ?? '', isLiteral: false }] } = raw
+  if (pieces.every(piece => piece.isLiteral || !/[{}]/.test(piece.text))) return null
+  const doubled = pieces.map(piece => (piece.isLiteral ? piece.text.replace(/[{}]/g, '$&$&') : piece.text)).join('')
+  return { ...raw, text: text === null ? null : doubled }
 }
 
 function checkUser(parts: readonly TemplatePart[], text: string): Parsed<readonly TemplatePart[]> {

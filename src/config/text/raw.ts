@@ -16,6 +16,14 @@ export interface RawText {
   readonly source: string
   /** Whether `text` holds something from the environment or another file. */
   readonly isFilled: boolean
+  /** The parts of `text`, in order, where it was written with a `${`; else it is all of the file itself. Secret. */
+  readonly pieces?: readonly RawPiece[]
+}
+
+/** A part of a text: as the file has it, or what stands for itself, whatever is in it. */
+export interface RawPiece {
+  readonly text: string
+  readonly isLiteral: boolean
 }
 
 interface RawNumber {

@@ -2,7 +2,7 @@
 
 import { basename, dirname, resolve } from 'node:path'
 import type { DiagnosticCode } from './diagnostic.ts'
-import { quote, type Raw, type RawList, type RawTable, type RawText } from './raw.ts'
+import { quote, type Raw, type RawList, type RawPiece, type RawTable, type RawText } from './raw.ts'
 import type { Report } from './report.ts'
 import { suggest } from './suggest.ts'
 
@@ -82,7 +82,9 @@ export function substitute(
     // Before the last @ of such an address is a password, and after a ? another; a filled-in value is not percent-encoded.
     const loginEnd = REDIS.test(raw.source) ? raw.source.lastIndexOf('@') : -1
     const queryAt = REDIS.test(raw.source) ? raw.source.indexOf('?', loginEnd + 1) : -1
-    const text = raw.source.replace(REFERENCE, (reference: string, path?: string, name?: string, at = 0) => {
+    const pieces: RawPiece[] = []
+    let end = 0
+    const fillIn = (reference: string, path: string | undefined, name: string | undefined, at: number): string => {
       const asIs = (value: string) => {
         if (queryAt !== -1 && at > queryAt) return encodeURIComponent(value)
         return at < loginEnd ? value.replaceAll('%', '%25') : value
@@ -119,8 +121,14 @@ export function substitute(
           : refuse('substitution.empty', `the environment variable ${name} is empty`, '', reference)
       }
       return refuse('substitution.syntax', `${quote(reference)} is not a reference`, SYNTAX_HINT, reference)
-    })
-    return { ...raw, text: isWhole ? text : null, isFilled }
+    }
+    for (const { 0: reference, 1: path, 2: name, index } of raw.source.matchAll(REFERENCE)) {
+      pieces.push({ text: raw.source.slice(end, index), isLiteral: false })
+      pieces.push({ text: fillIn(reference, path, name, index), isLiteral: true })
+      end = index + reference.length
+    }
+    pieces.push({ text: raw.source.slice(end), isLiteral: false })
+    return { ...raw, text: isWhole ? pieces.map(({ text }) => text).join('') : null, isFilled, pieces }
   }
 
   function fill(raw: Raw): Raw {
