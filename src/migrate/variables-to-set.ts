@@ -1,10 +1,10 @@
 /**
  * Variables that the operator has to set for the new file: secrets, and values that the old file did not have.
  *
- * A secret is the value of an option that is one for the old program (a client's secret, a key, a password), of a field with a name like
- * `SECRET_NAME`, whatever a matcher asks of a field or parameter that is not known to be harmless (`mayBeSecret`), each name and password in
- * an address (`replaceLogins`), and each long part of a path or an address of a route (`replaceLong`). Other values go into the new file as they are: a short word in a path, or in a field that
- * is set.
+ * A secret is the value of an option that is one for the old program (a client's secret, a key, a password), of a field or parameter that
+ * a matcher asks for, or an application gets, and that is not known to be harmless (`mayBeSecret`), each name and password in an address
+ * (`replaceLogins`), and each long part of a path or an address of a route (`replaceLong`). Other values go into the new file as they
+ * are: a short word in a path, and what every answer says.
  */
 
 /** Something that the new file takes from the environment, since the old one does not say it, or says it in the clear. */
@@ -104,12 +104,23 @@ export function replaceLong(text: string, replace: (part: string, before: string
   return text.replace(LONG, (part, at: number) => (/[$:]/.test(part) ? part : replace(part, text.slice(0, at))))
 }
 
-/** Up to the last @ before the path (RFC 3986 §3.2.1); a password that is a reference says nothing. */
-const LOGIN = /(\w:\/\/)(?![^\s/?#@:]*:\$\{[^}]*\}@)([^\s/?#]*)@/g
+/**
+ * Up to the last @ before the path (RFC 3986 §3.2.1), or before the end, where a password has an unescaped slash or the like: what stands
+ * behind the colon is no port then. A password that is a reference says nothing.
+ */
+const LOGIN =
+  /(\w:\/\/)(?![^\s/?#@:]*:\$\{[^}]*\}@)([^\s/?#:@[\]]+:(?!(?:\d|\$\{[^}]*\})*(?:[/?#]|$))[^\s@]*(?:@[^\s/?#@]*)*|[^\s/?#]*)@/g
 
 /** A text with something else in place of each name and password in an address. */
 export function replaceLogins(text: string, replace: (login: string) => string): string {
   return text.replace(LOGIN, (_, before: string, login: string) => `${before}${replace(login)}@`)
+}
+
+/** A path with something else in place of each value of a parameter that may be a secret. */
+export function replaceParameters(path: string, replace: (name: string) => string): string {
+  return path.replace(/([?&])([^=&#\s]+)=([^&#\s]+)/g, (all, sign: string, name: string, value: string) =>
+    value.startsWith('${') || !mayBeSecret(name, value) ? all : `${sign}${name}=${replace(name)}`,
+  )
 }
 
 /** What is said of a path or an address, without parts of it that may be a secret. */

@@ -120,6 +120,42 @@ email_domains = "*"
     expect(caddy.out).toContain(`redirect = "https://\${${name}}@x.example.com{path}{query}"`)
 })
 
+test('what an application gets from Caddy is not copied, unless nobody takes it for a secret', async () => {
+  const set = {
+    'X-Gate': ['s3cret-gate'],
+    'X-Access-Code': ['s3cret 1193'],
+    'X-Forwarded-Prefix': ['/app'],
+    'X-Scheme': ['https'],
+    'X-Forwarded-Ssl': ['on'],
+  }
+  const routes = [
+    {
+      match: [{ path: ['/moved'] }],
+      handle: [
+        { handler: 'static_response', status_code: 302, headers: { Location: ['https://me:p/s3cret@x.example.com/'] } },
+      ],
+    },
+    {
+      handle: [
+        {
+          handler: 'reverse_proxy',
+          upstreams: [{ dial: 'app:3000' }],
+          headers: { request: { set } },
+          health_checks: { active: { uri: '/up?token=s3cret&full=true' } },
+        },
+      ],
+    },
+  ]
+  const { out, err } = await ran({ 'caddy.json': caddyJson({ routes }) }, 'caddy.json', '--verbose')
+  expect(out + err).not.toMatch(/s3cret/)
+  expect(out).toContain('health = { path = "/up?token=${HEALTH_TOKEN}&full=true" }')
+  expect(out).toContain('X-Gate = "${HEADER_X_GATE}"')
+  expect(out).toContain('X-Access-Code = "${HEADER_X_ACCESS_CODE}"')
+  expect(out).toContain('X-Forwarded-Prefix = "/app"')
+  expect(out).toContain('X-Scheme = "https"')
+  expect(out).toContain('X-Forwarded-Ssl = "on"')
+})
+
 test('a login is copied to no place where a password with a slash, or an @, would end up in a path or a listener', async () => {
   const old = `oidc_issuer_url = "https://me:p/s3cret-issuer@id.example.com/realm"
 client_id = "gate"

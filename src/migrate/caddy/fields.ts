@@ -3,7 +3,7 @@
 import type { Json } from '../../config/text/raw.ts'
 import { foldFieldName, IDENTITY, OWNED, TOKEN } from '../../config/values/headers.ts'
 import type { Entry } from '../draft.ts'
-import { SECRET_NAME } from '../variables-to-set.ts'
+import { mayBeSecret, SECRET_NAME } from '../variables-to-set.ts'
 import { type Context, isDynamic, spell } from './context.ts'
 import { isTable, listOf, tableOf } from './json.ts'
 import { claimFor } from './policy.ts'
@@ -168,11 +168,14 @@ export function readHeaderUp(
       'write it as request_headers = { set = … }, with {host}, {path}, {email} and the like; a client’s is removed'
     return said('decide', say, removed)
   }
-  if (!SECRET_NAME.test(name) || value.includes('{'))
+  if (value.includes('{') || PLACES.test(field) || !mayBeSecret(field, value))
     return said('kept', 'request_headers', changed(spell(context, value)))
   const blank = context.blanks.add(`HEADER_${field}`, `what ${where} says for it`, 'fill-in')
   return said('kept', 'request_headers, from the environment: it may be a secret', changed(blank))
 }
+
+/** Fields that say where something is: of these no value is a secret as a whole. */
+const PLACES = /^(?:x-forwarded-(?:prefix|path|scheme|server)|x-(?:scheme|script-name|url-scheme)|origin|referer)$/i
 
 /** Fields that say who the user is, or that a connection needs: a route changes none of them. */
 function isOwn(field: string): boolean {

@@ -2,7 +2,7 @@
 
 import type { Json } from '../../config/text/raw.ts'
 import type { Entry } from '../draft.ts'
-import { STAND_IN_HOST } from '../variables-to-set.ts'
+import { replaceParameters, STAND_IN_HOST } from '../variables-to-set.ts'
 import { type Context, isDynamic, spell } from './context.ts'
 import {
   type FieldChanges,
@@ -97,8 +97,12 @@ export function readReverseProxy(context: Context, handler: Table, where: string
   if (balance !== undefined) extra.balance = balance
   else if (handler.load_balancing !== undefined && policy !== 'first') said('left', 'load_balancing', OF_UPSTREAM)
   const health = textOf(valueAt(handler, 'health_checks', 'active', 'uri'))
-  if (health !== null) extra.health = { path: spell(context, health) }
-  else if (handler.health_checks !== undefined) said('left', 'health_checks', OF_UPSTREAM)
+  if (health !== null) {
+    const meaning = (name: string) => `the parameter ${name} of health_uri in ${where}`
+    const blank = (name: string) => context.blanks.add(`HEALTH_${name}`, meaning(name), 'fill-in')
+    extra.health = { path: replaceParameters(spell(context, health), blank) }
+  }
+  if (health === null && handler.health_checks !== undefined) said('left', 'health_checks', OF_UPSTREAM)
   if (handler.flush_interval !== undefined)
     said('kept', 'flush_interval', 'nothing to write: every answer is streamed as it comes')
   if (handler.trusted_proxies !== undefined)

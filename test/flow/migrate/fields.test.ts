@@ -96,7 +96,9 @@ beforeAll(async () => {
   caddy = await startCaddy(folder.path, port, site)
   const { routes, mistakes } = await imported(site, ['--caddy', Bun.which('caddy') ?? 'caddy'])
   if (mistakes.length > 0) throw new Error(JSON.stringify(mistakes))
-  gate = await startGate(routes.slice(routes.indexOf('[[routes]]')))
+  // What an application is sent is not copied: the operator says it.
+  const filled = routes.replace('${HEADER_X_UP}', 'set').replace('${HEADER_X_SENT}', 'added')
+  gate = await startGate(filled.slice(filled.indexOf('[[routes]]')))
 })
 afterAll(async () => {
   await gate?.[Symbol.asyncDispose]()
