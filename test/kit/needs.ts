@@ -1,5 +1,6 @@
 import * as runner from 'bun:test'
 import { existsSync } from 'node:fs'
+import { networkInterfaces } from 'node:os'
 import { mayMount, mayMountApart } from './programs/mount.ts'
 
 /** A program that Debian has and npm has not, by the name that a person would look for; where it has several, one will do. */
@@ -61,6 +62,8 @@ const ABILITIES = {
   '/proc': () => existsSync('/proc/self/status'),
   '127.0.0.2': () => mayListenOn('127.0.0.2'),
   '::1': () => mayListenOn('::1'),
+  'an address of its own': () =>
+    Object.values(networkInterfaces()).some(each => each?.some(({ internal }) => !internal) === true),
 } as const satisfies Readonly<Record<string, () => boolean>>
 
 /** Of these, what a machine of `.ci/fresh` has in any case. */

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import { temporaryFolder } from '../folder.ts'
 
 /** A small disk of its own in a folder; only root may mount one. */
@@ -26,7 +27,8 @@ export function mayMountApart(): boolean {
 
 /** Whether this user may mount here: root, unless a sandbox forbids it. */
 export function mayMount(): boolean {
-  if (process.getuid?.() !== 0) return false
+  // umount(8) knows what is mounted by this file alone.
+  if (process.getuid?.() !== 0 || !existsSync('/proc/self/mountinfo')) return false
   using folder = temporaryFolder()
   try {
     mountSmall(folder.path, 'size=64k')[Symbol.dispose]()
