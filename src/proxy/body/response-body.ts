@@ -35,19 +35,21 @@ export function responseBody(
   { response, method, type, length, address, asker, isGoingOn, pace }: Clean,
   whole: WholeBodies,
 ): MaybePromise<Response> {
-  const { status, headers } = response
+  const { status, statusText, headers } = response
   if (!hasBody(method, status)) {
-    // RFC 9112 §6.1: what a GET would be answered with.
-    if (length === null && method === 'HEAD' && status !== 204 && status !== 304)
-      headers.set('transfer-encoding', 'chunked')
-    return response
+    if (length !== null || method !== 'HEAD' || status === 204 || status === 304) return response
+    return new Response(nothing(), { status, statusText, headers })
   }
   if (type === null && length !== 0 && response.body !== null)
     return streamed(response, response.body, isGoingOn ? pace : asItIs)
   const ready = length === null ? response : whole.collect(response, length, address, asker, pace)
   if (ready !== response || !isGoingOn || response.body === null) return ready
-  const { statusText } = response
   return new Response(pace(response.body), { status, statusText, headers })
+}
+
+/** A body that is not read, so that Bun 1.4.5 says no length of 0; by HTTP/1.1 it says chunked, as a GET may be answered (RFC 9112 §6.1). */
+function nothing(): ReadableStream<Uint8Array> {
+  return new ReadableStream<Uint8Array>({ pull: sink => sink.close() }, { highWaterMark: 0 })
 }
 
 function asItIs<T>(body: T): T {

@@ -93,7 +93,8 @@ export function compileFiles(answer: FilesAnswer, isForAll: boolean, compressor:
     const headers = new Headers({ 'content-type': 'text/html; charset=utf-8', 'x-content-type-options': 'nosniff' })
     const cacheControl = cacheControlOf(`/${[...names, ''].join('/')}`)
     if (cacheControl !== null) headers.set('cache-control', cacheControl)
-    return new Response(request.method === 'HEAD' ? null : await listOf(asked, root, named.name), { headers })
+    // To HEAD Bun says how long it is, and sends nothing of it.
+    return new Response(await listOf(asked, root, named.name), { headers })
   }
 
   return async asked => {

@@ -221,6 +221,15 @@ needs('openssl').describe('HTTP/2', () => {
     expect((await client.ask('/length', {}, body)).body).toBe(`${body.length}`)
   })
 
+  test('says no length to HEAD where there is none (RFC 9110 §8.6), and the one that there is', async () => {
+    await using gate = await startSecure()
+    using client = openHttp2(at(gate))
+    const lengthOf = async (path: string) =>
+      (await client.ask(path, { ':method': 'HEAD', 'x-number': 'x' })).fields['content-length']
+    expect(await lengthOf('/large')).toBeUndefined()
+    expect(Number(await lengthOf('/'))).toBeGreaterThan(2)
+  })
+
   test('carries event streams, the first event at once', async () => {
     await using gate = await startSecure()
     using client = openHttp2(at(gate))

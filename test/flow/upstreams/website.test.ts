@@ -226,8 +226,9 @@ describe('a list', () => {
       expect([method, list.status, list.body.toString()]).toEqual([method, 200, expect.stringContaining('<pre>')])
     }
     expect((await ask('listed.example', '/assets/short.css')).body.toString()).toBe('a {}')
-    const head = await ask('listed.example', '/assets/empty/', [], 'HEAD')
+    const [head, get] = [await ask('listed.example', '/assets/', [], 'HEAD'), await ask('listed.example', '/assets/')]
     expect([head.status, head.body.length]).toEqual([200, 0])
+    expect(head.field('content-length')).toBe(get.field('content-length'))
   })
 })
 
