@@ -2,7 +2,7 @@
 
 import type { RootTable } from '../keys/keys.ts'
 import type { RouteTable } from '../keys/routes.ts'
-import { itemsOf, type Path, type Raw, showRaw } from '../text/raw.ts'
+import { itemsOf, type Path, type Raw, showRaw, showValue } from '../text/raw.ts'
 
 /** One of the addresses of a route's table. */
 export interface RoutePlace {
@@ -61,14 +61,27 @@ function above(path: string): string | null {
   return path === '/' ? null : path.slice(0, path.lastIndexOf('/')) || '/'
 }
 
+interface ServedHost {
+  readonly host: string
+  /** As diagnostics show it. */
+  readonly shown: string
+  readonly at: Path
+}
+
 /** The hosts that browsers reach by HTTPS, with where the file says so: of routes, and of portals that have their own. */
-export function servedHosts(root: RootTable): readonly { readonly host: string; readonly at: Path }[] {
+export function servedHosts(root: RootTable): readonly ServedHost[] {
   const routes = (root.values.routes ?? []).flatMap(({ at, raw, values: { host: hosts } }) => {
     const items = itemsOf(raw.entries.get('host'))
-    return (hosts ?? []).map((host, index) => ({ host, at: items[index]?.at ?? at }))
+    return (hosts ?? []).map((host, index) => ({
+      host,
+      shown: showValue(host, items[index]),
+      at: items[index]?.at ?? at,
+    }))
   })
-  const portals = [...(root.values.portals ?? new Map()).values()].flatMap(({ at, values: { url } }) =>
-    url?.scheme === 'https' ? [{ host: url.host, at: [...at, 'url'] }] : [],
+  const portals = [...(root.values.portals ?? new Map()).values()].flatMap(({ at, raw, values: { url } }) =>
+    url?.scheme === 'https'
+      ? [{ host: url.host, shown: showValue(url.host, raw.entries.get('url')), at: [...at, 'url'] }]
+      : [],
   )
   return [...portals, ...routes]
 }

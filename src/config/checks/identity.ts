@@ -2,7 +2,7 @@
 
 import type { RootTable } from '../keys/keys.ts'
 import type { RouteTable } from '../keys/routes.ts'
-import type { Path } from '../text/raw.ts'
+import { itemsOf, type Path, showValue } from '../text/raw.ts'
 import type { Report } from '../text/report.ts'
 import { foldFieldName } from '../values/headers.ts'
 import type { FieldTemplate, TemplatePart } from '../values/template.ts'
@@ -11,6 +11,8 @@ import { createIssuerCheck } from './several-providers.ts'
 /** A field that a key of a route writes, and where the file says so. */
 interface Writer {
   readonly name: string
+  /** As diagnostics show it. */
+  readonly shown: string
   readonly key: string
   readonly at: Path
 }
@@ -27,7 +29,7 @@ export function checkIdentity(route: RouteTable, root: RootTable, report: Report
     if (first === undefined) seen.set(folded, writer)
     else if (first.key !== writer.key || writer.key === 'pass_token') {
       const hint = `${first.key} writes it already; keep one`
-      const message = `${writer.name} is in ${first.key} and in ${writer.key}`
+      const message = `${writer.shown} is in ${first.key} and in ${writer.key}`
       report.mistake(writer.at, 'header.repeated', message, { hint, part: 'key' })
     }
   }
@@ -80,14 +82,22 @@ function writersOf({ values, raw }: RouteTable, root: RootTable): readonly Write
   const at = (key: string): Path => raw.entries.get(key)?.at ?? raw.at
   const writers: Writer[] = []
   if (headers?.kind === 'table') {
-    for (const { name } of headers.fields) writers.push({ name, key: 'headers', at: at('headers') })
+    for (const { name } of headers.fields) writers.push({ name, shown: name, key: 'headers', at: at('headers') })
   }
   const table = upstream?.kind === 'own' ? upstream.table : root.values.upstreams?.get(upstream?.name ?? '')
-  if (table?.values.basic_auth) writers.push({ name: 'Authorization', key: 'basic_auth', at: at('upstream') })
-  if (assertion?.values.header !== undefined) {
-    writers.push({ name: assertion.values.header, key: 'assertion', at: at('assertion') })
+  if (table?.values.basic_auth) {
+    writers.push({ name: 'Authorization', shown: 'Authorization', key: 'basic_auth', at: at('upstream') })
   }
-  for (const name of tokens?.values() ?? []) writers.push({ name, key: 'pass_token', at: at('pass_token') })
+  if (assertion?.values.header !== undefined) {
+    const { header: name } = assertion.values
+    const shown = showValue(name, assertion.raw.entries.get('header'))
+    writers.push({ name, shown, key: 'assertion', at: at('assertion') })
+  }
+  const stated = raw.entries.get('pass_token')
+  for (const [kind, name] of tokens ?? []) {
+    const shown = showValue(name, stated?.kind === 'table' ? stated.entries.get(kind) : undefined)
+    writers.push({ name, shown, key: 'pass_token', at: at('pass_token') })
+  }
   return writers
 }
 
@@ -107,8 +117,12 @@ function ruleWriters({ values, raw }: RouteTable): readonly Writer[] {
   const rules = values.request_headers
   if (!rules) return []
   const { set, append, remove } = rules.values
-  const names = [...(set ?? []), ...(append ?? [])].map(({ name }) => name).concat(remove ?? [])
-  return names.map(name => ({ name, key: 'request_headers', at: raw.entries.get('request_headers')?.at ?? raw.at }))
+  const at = raw.entries.get('request_headers')?.at ?? raw.at
+  const removed = itemsOf(rules.raw.entries.get('remove'))
+  return [
+    ...[...(set ?? []), ...(append ?? [])].map(({ name }) => ({ name, shown: name })),
+    ...(remove ?? []).map((name, index) => ({ name, shown: showValue(name, removed[index]) })),
+  ].map(writer => ({ ...writer, key: 'request_headers', at }))
 }
 
 /** A portal without its own address is on each host, and the host behind a wildcard is only known with a request. */

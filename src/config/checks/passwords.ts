@@ -82,9 +82,10 @@ function checkOneFile({ at, values }: PortalTable, root: RootTable, report: Repo
 
 /** A second factor is none where the same file lets the same people in by another way without it. */
 function checkOtherWays({ values: { providers, portals } }: RootTable, report: Report): void {
-  const factors = new Map<string, string>()
-  for (const { values } of providers?.values() ?? []) {
-    if (values.users && values.totp) factors.set(normalize(values.users), normalize(values.totp))
+  const factors = new Map<string, { readonly path: string; readonly shown: string }>()
+  for (const { raw, values } of providers?.values() ?? []) {
+    if (!values.users || !values.totp) continue
+    factors.set(normalize(values.users), { path: normalize(values.totp), shown: showRaw(raw.entries.get('totp')) })
   }
   const warn = (
     entry: Raw | undefined,
@@ -93,8 +94,8 @@ function checkOtherWays({ values: { providers, portals } }: RootTable, report: R
   ) => {
     const wanted = path ? factors.get(normalize(path)) : undefined
     if (entry === undefined || wanted === undefined) return
-    if (own.some(totp => typeof totp === 'string' && normalize(totp) === wanted)) return
-    const hint = `another provider asks people of this file for second factors of ${quote(wanted)}; so has to this`
+    if (own.some(totp => typeof totp === 'string' && normalize(totp) === wanted.path)) return
+    const hint = `another provider asks people of this file for second factors of ${wanted.shown}; so has to this`
     const message = `people of the file ${showRaw(entry)} come in here with their password alone`
     report.warn(entry.at, 'provider.totp_beside', message, { hint })
   }

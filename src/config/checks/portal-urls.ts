@@ -3,7 +3,8 @@
 import { isLoopbackHost } from '../../base/net.ts'
 import type { RootTable } from '../keys/keys.ts'
 import type { PortalTable } from '../keys/portals.ts'
-import { showRaw } from '../text/raw.ts'
+import type { RouteTable } from '../keys/routes.ts'
+import { itemsOf, showRaw } from '../text/raw.ts'
 import type { Report } from '../text/report.ts'
 import { hostForSigningIn } from '../values/host.ts'
 import type { ListenAddress } from '../values/listen.ts'
@@ -57,11 +58,20 @@ export function warnOfPlainCookies(portal: PortalTable, report: Report): void {
 /** A `url` for a portal without one: on a host where no application is, at the port that this file listens on. */
 export function suggestUrl(name: string, portal: PortalTable, root: RootTable): string {
   const routes = root.values.routes ?? []
-  const hosts = routes.flatMap(({ values }) => (values.portal === name ? (values.host ?? []) : []))
+  const hosts = routes.flatMap(route => (route.values.portal === name ? writtenHosts(route) : []))
   const taken = routes.flatMap(({ values }) => values.host ?? [])
   const isHere = hosts.every(isLoopbackHost) && !root.values.tls
   const scheme = portal.values.insecure_cookies === true || isHere ? 'http' : 'https'
   return withPort(scheme, hostForSigningIn(hosts, taken), portsOf(scheme, root)?.[0])
+}
+
+/** The hosts of a route that the file itself has: others are not shown, nor what is made of them. */
+function writtenHosts({ raw, values }: RouteTable): readonly string[] {
+  const items = itemsOf(raw.entries.get('host'))
+  return (values.host ?? []).filter((_, index) => {
+    const item = items[index]
+    return item?.kind !== 'text' || !item.isFilled
+  })
 }
 
 function withPort(scheme: Url['scheme'], host: string, port: number | undefined): string {

@@ -5,7 +5,7 @@ import type { RootTable } from '../keys/keys.ts'
 import { isOAuth2, OAUTH2, OF_OAUTH2 } from '../keys/oauth2.ts'
 import { PROVIDER, type ProviderTable } from '../keys/providers.ts'
 import { formatToml } from '../keys/table.ts'
-import { type Path, quote, showRaw } from '../text/raw.ts'
+import { type Path, quote, showRaw, showValue } from '../text/raw.ts'
 import type { Report } from '../text/report.ts'
 import { fileHint, subjectOf } from '../text/substitute.ts'
 import type { ConfigFiles } from '../values/files.ts'
@@ -60,7 +60,7 @@ export function checkProviders(root: RootTable, files: ConfigFiles, report: Repo
     if (values.emails === 'verified' && ownEmail !== 'email' && !isAnswered) {
       const hint =
         'set emails = "trusted" if users of the provider cannot enter an address that is not theirs; otherwise remove it'
-      const message = `no address in ${quote(ownEmail)} counts: email_verified is about the claim email alone`
+      const message = `no address in ${showRaw(values.claims?.raw.entries.get('email'))} counts: email_verified is about the claim email alone`
       report.warn([...at, 'claims', 'email'], 'provider.emails', message, { hint })
     }
     if (isCertain && !used.has(name)) {
@@ -158,7 +158,7 @@ function checkWay({ at, raw, values }: ProviderTable, files: ConfigFiles, report
     report.mistake(ca.at, 'provider.internal_url', 'ca is set, and internal_url is plain http', { hint, part: 'key' })
   }
   if (isLoopbackHost(url.hostname)) return
-  const message = `client secret, tokens and keys go to ${url.origin} over plain HTTP: an attacker on the way can sign in as any user`
+  const message = `client secret, tokens and keys go to ${showValue(url.origin, raw.entries.get('internal_url'))} over plain HTTP: an attacker on the way can sign in as any user`
   const hint =
     'use this only in a network that is shared with no other program, such as a compose network for these two'
   report.warn([...at, 'internal_url'], 'provider.internal_url', message, { hint })

@@ -4,7 +4,7 @@ import type { ACME, AcmeDnsTable } from '../keys/acme.ts'
 import type { RootTable } from '../keys/keys.ts'
 import type { Table } from '../keys/table.ts'
 import type { CertificateTable, TlsTable } from '../keys/tls.ts'
-import { itemsOf, type Raw, showRaw } from '../text/raw.ts'
+import { itemsOf, type Raw, showRaw, showValue } from '../text/raw.ts'
 import type { Report } from '../text/report.ts'
 import { isCertifiable, isCovered } from '../values/certificate.ts'
 import type { ConfigFiles } from '../values/files.ts'
@@ -99,7 +99,7 @@ function day(ms: number): string {
 function warnOfUncovered(root: RootTable, tls: TlsTable, facts: readonly CertificateFacts[], report: Report): void {
   const names = new Set(facts.flatMap(found => found.names))
   const seen = new Set<string>()
-  for (const { host, at } of servedHosts(root)) {
+  for (const { host, shown, at } of servedHosts(root)) {
     if (seen.has(host) || isAddress(host) || isCovered(host, names)) continue
     seen.add(host)
     const { acme } = tls.values
@@ -109,7 +109,7 @@ function warnOfUncovered(root: RootTable, tls: TlsTable, facts: readonly Certifi
         ? WILDCARD
         : UNCERTIFIABLE
       : `the certificates are for ${[...names].slice(0, 5).join(', ') || 'no host at all'}`
-    report.warn(at, 'tls.uncovered', `no certificate in [${tls.at.join('.')}] is for ${host}`, { hint })
+    report.warn(at, 'tls.uncovered', `no certificate in [${tls.at.join('.')}] is for ${shown}`, { hint })
   }
 }
 
@@ -145,10 +145,11 @@ function checkNames(
     const at = items[index]?.at
     if (at === undefined || isCertifiable(name, !isHttp)) continue
     const isWildcard = isHttp && name.startsWith('*')
+    const shown = showValue(name, items[index])
     report.mistake(
       at,
       'tls.acme',
-      isWildcard ? `${name} takes a record in DNS` : `no certificate here is valid for ${name}`,
+      isWildcard ? `${shown} takes a record in DNS` : `no certificate here is valid for ${shown}`,
       {
         hint: isWildcard
           ? 'add dns to [tls.acme]; http-01 proves single names alone'

@@ -1,7 +1,7 @@
 /** `request_headers` and `response_headers`: fields that a route adds, changes and removes. */
 
 import { good, type Parsed } from '../text/diagnostic.ts'
-import { type Path, quote, type Raw } from '../text/raw.ts'
+import { type Path, quote, type Raw, showRaw } from '../text/raw.ts'
 import type { Report } from '../text/report.ts'
 import { foldFieldName, IDENTITY, OWNED, TOKEN } from '../values/headers.ts'
 import { type FieldTemplate, parseParts, type TemplatePart } from '../values/template.ts'
@@ -68,15 +68,16 @@ function removals(direction: Direction): Type<readonly string[]> {
 
 function checkFieldName(name: string, entry: Raw, direction: Direction, part: 'key' | 'value', report: Report): void {
   const folded = foldFieldName(name)
+  const shown = part === 'value' ? showRaw(entry) : quote(name)
   if (!TOKEN.test(name)) {
     const hint = 'letters, digits and dashes'
-    report.mistake(entry.at, 'header.name', `${quote(name)} is not a field name`, { hint, part })
+    report.mistake(entry.at, 'header.name', `${shown} is not a field name`, { hint, part })
   } else if (OWNED.test(folded) || ALSO_OWNED[direction].test(folded)) {
     const hint = 'Sallyport and the HTTP connection need it as it is'
-    report.mistake(entry.at, 'header.owned', `${quote(name)} cannot be changed here`, { hint, part })
+    report.mistake(entry.at, 'header.owned', `${shown} cannot be changed here`, { hint, part })
   } else if (IDENTITY.test(folded)) {
     const hint = 'only the key headers sends the user'
-    report.mistake(entry.at, 'header.owned', `${quote(name)} cannot be changed here`, { hint, part })
+    report.mistake(entry.at, 'header.owned', `${shown} cannot be changed here`, { hint, part })
   }
 }
 
@@ -136,26 +137,27 @@ function once(rules: FieldRuleType): FieldRuleType {
 function checkOnce(entries: ReadonlyMap<string, Raw>, report: Report): void {
   const seen = new Map<string, Path>()
   for (const entry of entries.values()) {
-    for (const [name, at, part] of namesOf(entry)) {
+    for (const [name, raw, part] of namesOf(entry)) {
       const folded = foldFieldName(name)
       const first = seen.get(folded)
-      if (first === undefined) seen.set(folded, at)
+      if (first === undefined) seen.set(folded, raw.at)
       else {
         const hint = 'set, append or remove it, once'
-        report.mistake(at, 'header.repeated', `${quote(name)} is here twice`, { hint, part, first })
+        const shown = part === 'value' ? showRaw(raw) : quote(name)
+        report.mistake(raw.at, 'header.repeated', `${shown} is here twice`, { hint, part, first })
       }
     }
   }
 }
 
-function namesOf(entry: Raw): readonly (readonly [name: string, at: Path, part: 'key' | 'value'])[] {
-  if (entry.kind === 'table') return [...entry.entries].map(([name, { at }]) => [name, at, 'key'])
+function namesOf(entry: Raw): readonly (readonly [name: string, raw: Raw, part: 'key' | 'value'])[] {
+  if (entry.kind === 'table') return [...entry.entries].map(([name, raw]) => [name, raw, 'key'])
   const items = entry.kind === 'list' ? entry.items : [entry]
   const known = new Set<string>()
   return items.flatMap(item => {
     // The very same text twice in a list is reported as such.
     if (item.kind !== 'text' || item.text === null || known.has(item.text)) return []
     known.add(item.text)
-    return [[item.text, item.at, 'value'] as const]
+    return [[item.text, item, 'value'] as const]
   })
 }

@@ -1,7 +1,7 @@
 /** The keys of a role and of an entry of `allow` and `deny`. `policy` judges them. */
 
 import { bad, good } from '../text/diagnostic.ts'
-import { type Json, type Path, quote, type Raw, type RawTable } from '../text/raw.ts'
+import { itemsOf, type Json, type Path, quote, type Raw, type RawTable, showRaw } from '../text/raw.ts'
 import type { Report } from '../text/report.ts'
 import { duration } from '../values/duration.ts'
 import { parseEmail, parseEmailDomain } from '../values/email.ts'
@@ -104,8 +104,16 @@ function patternsByName({ what, example, check }: PatternNames): Type<ReadonlyMa
 const like = patternsByName({ what: 'claim', example: 'like = { groups = ["*-admins"] }', check: checkDomain })
 
 function checkDomain(name: string, entry: Raw, value: readonly string[], report: Report): void {
-  const domain = name === 'email' ? value.map(looseDomain).find(one => one !== null) : undefined
-  if (domain === undefined) return
+  const found = name === 'email' ? value.map(looseDomain).findIndex(one => one !== null) : -1
+  const pattern = value[found]
+  if (pattern === undefined) return
+  const item = itemsOf(entry)[found]
+  if (item?.kind === 'text' && item.isFilled) {
+    const hint = 'for one domain write the @ before it: "*@example.com"'
+    report.warn(entry.at, 'rule.pattern', `${showRaw(item)} matches every domain that ends alike`, { hint })
+    return
+  }
+  const domain = looseDomain(pattern)
   const message = `this matches every domain that ends in ${domain}, also of other owners`
   report.warn(entry.at, 'rule.pattern', message, { hint: `for one domain: "*@${domain}"` })
 }

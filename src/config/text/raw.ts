@@ -130,6 +130,11 @@ export function showRaw(raw: Raw | undefined): string {
   return raw?.kind === 'text' ? quote(raw.source) : raw === undefined ? 'nothing' : describeRaw(raw)
 }
 
+/** A value of a text for display: as it is, but as the file has the text where something of it was filled in. */
+export function showValue(value: string, raw: Raw | undefined): string {
+  return raw?.kind === 'text' && raw.isFilled ? showRaw(raw) : value
+}
+
 /** Text in double quotes, cut where it is long, without what may be a secret in an address. */
 export function quote(text: string): string {
   const shown = shownAddress(text)

@@ -177,3 +177,61 @@ test('a literal client secret is not repeated either', () => {
   expect(JSON.stringify(result)).toContain('text.control')
   expect(JSON.stringify({ ...result, text: '' })).not.toContain('hunter2')
 })
+
+const CLIENT = '[providers.id]\nissuer = "https://id.example.com"\nclient_id = "gate"\n'
+const ROUTED = '[[routes]]\nhost = "app.example.com"\nupstream = "http://a"\nportal = "home"\nallow = ["user"]\n'
+const SHARED = '[portals.home]\nproviders = ["id"]\nadmin_role = "user"\nroles.user.any = true\n'
+
+/** Values that are good for their place, and what is said of them; `«»` is where they are filled in. */
+const GOOD_VALUES: readonly (readonly [title: string, value: string, fragment: string])[] = [
+  [
+    'a host without a certificate',
+    'zq7kzq7k.example',
+    '[tls]\nacme = {}\n[[routes]]\nhost = "*.«»"\nupstream = "http://a"\nallow = "public"',
+  ],
+  ['a name that needs DNS', 'zq7kzq7k.example', '[tls]\nacme = { names = ["*.«»"] }'],
+  ['a name that nobody can reach', 'zq7kzq7k.localhost', '[tls]\nacme = { names = ["«»"] }'],
+  ['a provider in clear text', 'zq7kzq7k', `${CLIENT}internal_url = "http://«»:1411"`],
+  ['a claim that nobody verified', 'zq7kzq7k', `${CLIENT}claims = { email = "«»" }`],
+  [
+    'second factors of another provider',
+    'zq7kzq7k',
+    '[providers.id]\nusers = "people"\ntotp = "«»"\n[providers.other]\nusers = "people"',
+  ],
+  ['a pattern of many domains', 'zq7kzq7k.example', `${SHARED}roles.other.like.email = "*«»"\n${ROUTED}`],
+  [
+    'a field of an assertion',
+    'x-zq7kzq7k',
+    `${ROUTED}assertion = { audience = "a", header = "«»" }\nheaders = { X-Zq7kzq7k = "email" }`,
+  ],
+  ['a field of a token', 'x-zq7kzq7k', `${ROUTED}pass_token = { access = "«»" }\nheaders = { X-Zq7kzq7k = "email" }`],
+  [
+    'a field that is taken out, and sent',
+    'x-zq7kzq7k',
+    `${ROUTED}request_headers = { remove = "«»" }\nheaders = { X-Zq7kzq7k = "email" }`,
+  ],
+  ['a field that is taken out twice', 'x-zq7kzq7k', `${ROUTED}request_headers = { remove = ["x_zq7kzq7k", "«»"] }`],
+  ['a field that has to stay', 'proxy-zq7kzq7k', `${ROUTED}response_headers = { remove = "«»" }`],
+  ['a field that is none', 'zq7kzq7k/', `${ROUTED}response_headers = { remove = "«»" }`],
+  [
+    'hosts of which another is made',
+    'zq7kzq7k.example',
+    `${SHARED}${ROUTED.replace('"app.example.com"', '["a.«»", "b.«»"]')}`,
+  ],
+]
+
+test.each(GOOD_VALUES)('nor does one that is good for its place: %s', (_, value, fragment) => {
+  const hash = '$2y$05$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW'
+  const files = { '/etc/sallyport/people': `ada:${hash}`, '/etc/sallyport/zq7kzq7k': '' }
+  const said = (written: string) => {
+    const result = check(complete(fragment.replaceAll('«»', written)), { env: { V: value }, files })
+    const found = result.ok ? result.warnings : result.diagnostics
+    // Names that the file has itself may be shown.
+    return found
+      .map(({ message, hint }) => `${message} ${hint}`)
+      .join('\n')
+      .replace(/X-Zq7kzq7k|"x_zq7kzq7k"/g, '')
+  }
+  expect(said(value)).toContain('zq7kzq7k')
+  expect(said('${V}').toLowerCase()).not.toContain('zq7kzq7k')
+})
