@@ -109,6 +109,9 @@ export async function runCredentials<Values extends CommonValues, Wanted, Held e
     withSessions(named.file, io, ports, (config, sessions, { audit }) => run(config, sessions, audit))
   try {
     if (surplus !== undefined) throw new Mistake(`unexpected argument "${surplus}"`)
+    // A list that takes no notice of --portal would look like one of that portal.
+    const other = Object.keys(values).find(option => option !== 'json' && option !== 'config')
+    if (act !== 'create' && other !== undefined) throw new Mistake(`--${other} belongs to create`)
     if (act === 'create' && id === undefined) {
       const wanted = command.parseWanted(values)
       return await withStore((config, sessions, audit) => create(config, sessions, audit, wanted))

@@ -42,8 +42,8 @@ Exit code: 0 done, 1 the file or the store could not be read or no guest may go 
     config: { type: 'string', short: 'c' },
     url: { type: 'string' },
     name: { type: 'string' },
-    uses: { type: 'string', default: '1' },
-    expires: { type: 'string', default: '1d' },
+    uses: { type: 'string' },
+    expires: { type: 'string' },
   },
   maxPositionals: 3,
 } as const
@@ -91,18 +91,18 @@ interface Values {
   readonly json?: boolean | undefined
   readonly url?: string | undefined
   readonly name?: string | undefined
-  readonly uses: string
-  readonly expires: string
+  readonly uses?: string | undefined
+  readonly expires?: string | undefined
 }
 
-function parseWanted({ url, name, ...values }: Values): Wanted {
+function parseWanted({ url, name, uses: stated = '1', expires = '1d' }: Values): Wanted {
   if (!url) throw new Mistake('set --url: the address that the link opens')
   if (!name) throw new Mistake('say --name: who it is for')
   const place = parseLinkPlace(url)
   if (place === null) throw new Mistake(`--url: ${url} is no address of a page, or cannot be read in one way only`)
-  const uses = Number(values.uses)
+  const uses = Number(stated)
   if (!Number.isInteger(uses) || uses < 1) throw new Mistake('--uses is a number from 1')
-  const lifetime = parseDuration(values.expires)
+  const lifetime = parseDuration(expires)
   if (!lifetime.ok) throw new Mistake(`--expires: ${lifetime.message} (${lifetime.hint})`)
   if (lifetime.value === 0) throw new Mistake('--expires is more than nothing')
   return { place, name, uses, lifetimeMs: lifetime.value }

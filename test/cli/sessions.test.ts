@@ -121,6 +121,15 @@ test.each([
   expect((await sessions(gate, ...argv)).code).toBe(code)
 })
 
+test.each([
+  [runTokens, ['list', '--portal', 'home'], 'portal'],
+  [runTokens, ['revoke', 'a', '--subject', 'bob'], 'subject'],
+  [runGuests, ['list', '--name', 'bob'], 'name'],
+] as const)('what create takes means nothing to list and revoke: %p %j', async (command, argv, option) => {
+  const { code, out, err } = await runOn({ folder: '/' }, command, argv)
+  expect([code, out, err.split('\n')[0]]).toEqual([2, '', `--${option} belongs to create`])
+})
+
 needs('valkey-server').test(
   'sessions works on a store that several machines share',
   async () => {
