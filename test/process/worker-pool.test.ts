@@ -1,41 +1,53 @@
-import { expect, test } from 'bun:test'
-import { writeFileSync } from 'node:fs'
+import { expect, spyOn, test } from 'bun:test'
+import { existsSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { createLog } from '../../src/base/log.ts'
 import { ownEnvironment } from '../../src/console/reexec.ts'
 import { workerEnvironment } from '../../src/process/worker.ts'
 import { createWorkerPool, type WorkerPool } from '../../src/process/worker-pool.ts'
-import { patienceMs } from '../kit/clock.ts'
 import { temporaryFolder } from '../kit/folder.ts'
 import { eventually } from '../kit/gate.ts'
 import { childToml, FROM_SOURCE, freePort } from '../kit/programs/child.ts'
 import { signalOne } from '../kit/programs/ended.ts'
 
-/** A worker that has no turn itself for five of these is stuck, too: on a busy machine they are longer. */
-const BEAT_MS = patienceMs(400)
 const STUCK = 'A worker was stuck and is started again'
 
-/** What a worker loads before it is Sallyport: signals by which its event loop stands still, for good or for a while. */
-const STANDSTILLS = `
-process.on('SIGALRM', () => { for (;;); })
-process.on('SIGVTALRM', () => Bun.sleepSync(${2.5 * BEAT_MS}))
+/** By this its timer is known among others: the test beats itself, since on a busy machine nobody knows who has had a turn by when. */
+const BEAT_MS = 1_234_567
+
+/** What a worker loads before it is Sallyport: signals by which its event loop stands still, for good or until a file is there. */
+const standstills = (folder: string) => `
+import { existsSync, writeFileSync } from 'node:fs'
+const isStill = () => writeFileSync(${JSON.stringify(folder)} + '/' + process.pid, '')
+process.on('SIGALRM', () => { for (isStill(); ; ); })
+process.on('SIGVTALRM', () => { for (isStill(); !existsSync(${JSON.stringify(join(folder, 'go-on'))}); ) Bun.sleepSync(10) })
 `
 
 interface Running {
   readonly pool: WorkerPool
   readonly told: (what: string) => number
   readonly pids: () => readonly number[]
+  /** Asks every worker for a sign of life, so many times without a turn of the event loop between. */
+  readonly beat: (times: number) => void
+  /** Ends once every worker has had a turn, and its signs of life are here. */
+  readonly alive: () => Promise<void>
+  /** Makes the event loop of workers stand still, and ends once it does. */
+  readonly hold: (signal: NodeJS.Signals, ...pids: readonly number[]) => Promise<void>
+  /** Lets those go on that do not stand still for good. */
+  readonly release: () => Promise<void>
   /** What a request on a connection of its own is answered with. */
   readonly ask: () => Promise<number>
 }
 
-/** Two real workers, under a pool that looks after them quickly. */
+/** Two real workers, under a pool that looks after them when it is told to. */
 async function withWorkers(act: (running: Running) => Promise<void>): Promise<void> {
   using folder = temporaryFolder()
   const port = await freePort()
   const config = join(folder.path, 'routes.toml')
   const preload = join(folder.path, 'standstills.ts')
-  writeFileSync(preload, STANDSTILLS)
+  writeFileSync(preload, standstills(folder.path))
+  const goOn = join(folder.path, 'go-on')
+  using timers = spyOn(globalThis, 'setInterval')
   const route = '[[routes]]\nhost = "app.example"\nallow = "public"\nrespond = { status = 204 }\n'
   writeFileSync(config, childToml(port, `workers = 2\ndrain = "1s"\n${route}`))
   let log = ''
@@ -64,10 +76,32 @@ async function withWorkers(act: (running: Running) => Promise<void>): Promise<vo
       stderr: () => undefined,
     }),
   })
+  const alive = async () => {
+    for (const member of pool.members)
+      await eventually(async () => (await member.ask('view')) !== undefined, `worker ${member.index} answers`)
+  }
   try {
     expect(await pool.start()).toBe(true)
+    const beat = timers.mock.calls.find(([, everyMs]) => everyMs === BEAT_MS)?.[0]
     await act({
       pool,
+      beat(times) {
+        for (let time = 0; time < times; time++) beat?.()
+      },
+      alive,
+      async hold(signal, ...pids) {
+        rmSync(goOn, { force: true })
+        for (const pid of pids) {
+          const mark = join(folder.path, `${pid}`)
+          rmSync(mark, { force: true })
+          signalOne(pid, signal)
+          await eventually(() => existsSync(mark), `${pid} stands still`)
+        }
+      },
+      async release() {
+        writeFileSync(goOn, '')
+        await alive()
+      },
       told: what => log.split(what).length - 1,
       pids: () => pool.members.map(({ pid }) => pid),
       ask: async () => {
@@ -83,23 +117,29 @@ async function withWorkers(act: (running: Running) => Promise<void>): Promise<vo
 test(
   'workers that are stuck are replaced, each once and told of once; one that is slow stays',
   () =>
-    withWorkers(async ({ pool, told, pids, ask }) => {
+    withWorkers(async ({ pool, told, pids, beat, alive, hold, release, ask }) => {
       const [spinning = Number.NaN, stopped = Number.NaN] = pids()
       for (let round = 0; round < 2; round++) {
-        for (const pid of [spinning, stopped]) signalOne(pid, 'SIGVTALRM')
-        await Bun.sleep(3 * BEAT_MS)
+        await hold('SIGVTALRM', spinning, stopped)
+        beat(4)
+        await release()
       }
       expect(await ask()).toBe(204)
       expect([pids(), pool.restarts]).toEqual([[spinning, stopped], 0])
 
-      signalOne(spinning, 'SIGALRM')
+      await hold('SIGALRM', spinning)
       signalOne(stopped, 'SIGSTOP')
+      // Once more than it takes: those that are to end already are not told of again.
+      beat(6)
       await eventually(() => pool.restarts === 2 && pool.members.length === 2, 'others are started in their places')
       await eventually(() => pool.members.every(one => one.isListening), 'they listen')
       for (const pid of [spinning, stopped]) expect(pids()).not.toContain(pid)
       for (let index = 0; index < 20; index++) expect(await ask()).toBe(204)
-      // As long again as it took to notice them.
-      await Bun.sleep(6 * BEAT_MS)
+      // More often than it took to notice those.
+      for (let times = 0; times < 6; times++) {
+        beat(1)
+        await alive()
+      }
       expect([pool.restarts, told(STUCK), told('A worker died')]).toEqual([2, 2, 0])
     }),
   300_000,
