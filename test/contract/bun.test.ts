@@ -29,7 +29,7 @@ const server = keep(
 const upstream = keep(
   await startRawUpstream(async connection => {
     while (!connection.isClosed) {
-      await connection.receive({ until: hasHead, timeoutMs: 60_000 })
+      await connection.receive({ until: hasHead, timeoutMs: 300_000 })
       if (!connection.isClosed) await connection.send(reply)
     }
   }),

@@ -36,7 +36,7 @@ let answers = 0
 const app = keep(
   await startRawUpstream(async connection => {
     while (!connection.isClosed) {
-      const { raw } = await connection.receive({ until: hasHead, timeoutMs: 60_000 })
+      const { raw } = await connection.receive({ until: hasHead, timeoutMs: 300_000 })
       const page = /^\S+ \/(?:[A-Za-z]+\/)?([^? ]*)/.exec(raw.toString('latin1'))?.[1] ?? ''
       const body = `page ${answers++}`
       const fields = ['Content-Type: text/plain', `Content-Length: ${body.length}`, ...(SAYS[page] ?? [])]

@@ -24,7 +24,7 @@ const provider = keep(await startBadProvider(() => Math.floor(clock.now() / 1000
 const upstream = keep(
   await startRawUpstream(async connection => {
     while (!connection.isClosed) {
-      await connection.receive({ until: hasHead, timeoutMs: 60_000 })
+      await connection.receive({ until: hasHead, timeoutMs: 300_000 })
       const isStream = connection.received.toString('latin1').includes('GET /events')
       const head = 'HTTP/1.1 200 X\r\nContent-Type: text/event-stream\r\n\r\ndata: begun\n\n'
       await connection.send(isStream ? head : httpResponse(200, 'UPSTREAM'))

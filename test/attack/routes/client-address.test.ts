@@ -23,7 +23,7 @@ let heads: readonly string[] = []
 const upstream = keep(
   await startRawUpstream(async connection => {
     while (!connection.isClosed) {
-      const { raw } = await connection.receive({ until: hasHead, timeoutMs: 60_000 })
+      const { raw } = await connection.receive({ until: hasHead, timeoutMs: 300_000 })
       if (raw.length === 0) return
       const head = raw.toString('latin1')
       heads = [...heads, head]

@@ -22,7 +22,7 @@ const keep = untilTheEnd()
 const upstream = keep(
   await startRawUpstream(async connection => {
     while (!connection.isClosed) {
-      const { raw } = await connection.receive({ until: got => got.includes('\r\n\r\n'), timeoutMs: 60_000 })
+      const { raw } = await connection.receive({ until: got => got.includes('\r\n\r\n'), timeoutMs: 300_000 })
       const asked = raw.toString('latin1')
       const allowed = /\r\nx-allow: ([^\r]*)/i.exec(asked)?.[1]
       const fields = [

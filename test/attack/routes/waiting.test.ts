@@ -26,7 +26,7 @@ const valkey = keep(await startValkey())
 /** An application that begins events for ever, and answers no handshake. */
 const upstream = keep(
   await startRawUpstream(async connection => {
-    const { raw } = await connection.receive({ until: received => received.includes('\r\n\r\n'), timeoutMs: 60_000 })
+    const { raw } = await connection.receive({ until: received => received.includes('\r\n\r\n'), timeoutMs: 300_000 })
     if (/^GET \/socket/.test(raw.toString('latin1'))) return
     await connection.send('HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n')
     await connection.send('7\r\ndata: \n\r\n')

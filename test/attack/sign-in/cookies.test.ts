@@ -13,7 +13,7 @@ const keep = untilTheEnd()
 const upstream = keep(
   await startRawUpstream(async connection => {
     while (!connection.isClosed) {
-      await connection.receive({ until: hasHead, timeoutMs: 60_000 })
+      await connection.receive({ until: hasHead, timeoutMs: 300_000 })
       await connection.send(
         httpResponse(
           200,

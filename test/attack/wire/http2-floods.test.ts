@@ -164,7 +164,7 @@ describe('bodies byte by byte', () => {
   test('arrive whole, and in their order', async () => {
     const raw = keep(
       await startRawUpstream(async connection => {
-        await connection.receive({ until: received => received.includes('\r\n0\r\n\r\n'), timeoutMs: 60_000 })
+        await connection.receive({ until: received => received.includes('\r\n0\r\n\r\n'), timeoutMs: 300_000 })
         await connection.send(httpResponse(200, 'whole', ['Connection: close']))
       }),
     )

@@ -23,7 +23,7 @@ let whole: string[] = []
 
 async function answerWhole(connection: RawUpstream['connections'][number]): Promise<void> {
   for (let at = 0; !connection.isClosed; ) {
-    await connection.receive({ until: () => readRequest(connection.received, at) !== null, timeoutMs: 60_000 })
+    await connection.receive({ until: () => readRequest(connection.received, at) !== null, timeoutMs: 300_000 })
     const request = readRequest(connection.received, at)
     if (request === null) return
     at = request.end

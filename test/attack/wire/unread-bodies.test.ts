@@ -1,5 +1,5 @@
 import { expect, test } from 'bun:test'
-import { PORTAL, startGate } from '../../kit/gate.ts'
+import { eventually, PORTAL, startGate } from '../../kit/gate.ts'
 import { untilTheEnd } from '../../kit/opened.ts'
 import { httpResponse, openWire, startRawUpstream } from '../../kit/wire/wire.ts'
 
@@ -66,7 +66,7 @@ test.each(CASES)('%s: what is left of the body is no request', async (_what, lin
       await wire.send(body)
       await wire.send('GET /after HTTP/1.1\r\nHost: open.example\r\n\r\n')
       const isDone = () => wire.isClosed || wire.received.includes('UPSTREAM')
-      for (let waited = 0; waited < 40 && !isDone(); waited++) await Bun.sleep(10)
+      await eventually(isDone, `${framing.slice(0, 40)}: it is closed, or the next request is answered`)
       wire.close()
       expect([framing.slice(0, 40), isLate, upstream.text.includes('/smuggled')]).toEqual([
         framing.slice(0, 40),

@@ -22,7 +22,7 @@ const heard: string[] = []
 async function startApp(answer: (head: string, own: string) => string | null): Promise<string> {
   const script = async (connection: UpstreamConnection) => {
     while (!connection.isClosed) {
-      const got = await connection.receive({ until: bytes => bytes.includes('\r\n\r\n'), timeoutMs: 60_000 })
+      const got = await connection.receive({ until: bytes => bytes.includes('\r\n\r\n'), timeoutMs: 300_000 })
       const head = got.raw.toString('latin1')
       if (head !== '') heard.push(head)
       await connection.send(answer(head, `127.0.0.1:${upstream.port}`) ?? acceptWebSocket(got))

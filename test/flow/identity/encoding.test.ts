@@ -15,7 +15,7 @@ const keep = untilTheEnd()
 const upstream = keep(
   await startRawUpstream(async connection => {
     while (!connection.isClosed) {
-      const { raw } = await connection.receive({ until: got => got.includes('\r\n\r\n'), timeoutMs: 60_000 })
+      const { raw } = await connection.receive({ until: got => got.includes('\r\n\r\n'), timeoutMs: 300_000 })
       heads.push(raw.toString('latin1'))
       await connection.send(Buffer.from(httpResponse(200, 'ok'), 'latin1'))
     }

@@ -283,7 +283,7 @@ describe('the admin page', () => {
   test('says it of WebSockets too, whose pages come', async () => {
     await using app = await startRawUpstream(async connection => {
       while (!connection.isClosed) {
-        const got = await connection.receive({ until: hasHead, timeoutMs: 60_000 })
+        const got = await connection.receive({ until: hasHead, timeoutMs: 300_000 })
         const head = got.raw.toString('latin1')
         const isOwn = head.toLowerCase().includes(`\r\norigin: http://127.0.0.1:${app.port}\r\n`)
         if (!/^upgrade:/im.test(head)) await connection.send(httpResponse(200, 'ok'))

@@ -7,14 +7,14 @@ import { hasHead, httpResponse, openWire, sendRaw, startRawUpstream } from '../.
 const keep = untilTheEnd()
 const upstream = keep(
   await startRawUpstream(async connection => {
-    const { raw } = await connection.receive({ until: hasHead, timeoutMs: 60_000 })
+    const { raw } = await connection.receive({ until: hasHead, timeoutMs: 300_000 })
     const path = /^\S+ (\S+)/.exec(raw.toString('latin1'))?.[1]
     if (path === '/early') await connection.send('HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nbegun\r\n')
     else if (path !== '/late') await connection.send(httpResponse(200, 'ok', ['Connection: close']))
     else {
       await connection.receive({
         until: () => connection.received.toString('latin1').endsWith('0\r\n\r\n'),
-        timeoutMs: 60_000,
+        timeoutMs: 300_000,
       })
       await connection.send(httpResponse(200, 'whole', ['Connection: close']))
     }

@@ -35,7 +35,7 @@ function chunked(type: string): string {
 const keep = untilTheEnd()
 const upstream = keep(
   await startRawUpstream(async connection => {
-    const { raw } = await connection.receive({ until: received => received.includes('\r\n\r\n'), timeoutMs: 60_000 })
+    const { raw } = await connection.receive({ until: received => received.includes('\r\n\r\n'), timeoutMs: 300_000 })
     const path = /^\S+ (\S+)/.exec(raw.toString('latin1'))?.[1] ?? ''
     await connection.send(BEGINNINGS[path] ?? '')
   }),

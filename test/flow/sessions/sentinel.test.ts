@@ -259,4 +259,4 @@ test('sentinels by TLS that want a certificate and a user of their own lead to t
   const bob = await signIn(gate, 'bob')
   expect([await status(gate, ada), await status(gate, bob)]).toEqual([200, 200])
   expect(gate.told(AWAY)).toEqual([])
-}, 120_000)
+}, 300_000)

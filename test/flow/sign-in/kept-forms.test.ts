@@ -14,7 +14,7 @@ const keep = untilTheEnd()
 const upstream = keep(
   await startRawUpstream(async connection => {
     while (!connection.isClosed) {
-      await connection.receive({ until: isWhole, timeoutMs: 60_000 })
+      await connection.receive({ until: isWhole, timeoutMs: 300_000 })
       const done = `http://127.0.0.1:${upstream.port}/done`
       await connection.send(`HTTP/1.1 303 See Other\r\nLocation: ${done}\r\nContent-Length: 0\r\n\r\n`)
     }

@@ -113,7 +113,7 @@ test.concurrent('Bun 1.4.5 leaves an idle timeout that was taken off to the conn
 function startQuiet(): Promise<RawUpstream> {
   return startRawUpstream(async connection => {
     while (!connection.isClosed) {
-      const { raw } = await connection.receive({ until: hasHead, timeoutMs: 60_000 })
+      const { raw } = await connection.receive({ until: hasHead, timeoutMs: 300_000 })
       const path = /^\S+ (\S+)/.exec(raw.toString('latin1'))?.[1]
       if (path === '/late') {
         await connection.send(SILENCE_MS)
@@ -128,7 +128,7 @@ function startQuiet(): Promise<RawUpstream> {
         await connection.send('data: 2\n\n')
         connection.end()
       } else if (path === '/upload') {
-        if (!raw.includes('abcd')) await connection.receive({ until: rest => rest.includes('cd'), timeoutMs: 60_000 })
+        if (!raw.includes('abcd')) await connection.receive({ until: rest => rest.includes('cd'), timeoutMs: 300_000 })
         await connection.send('HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 8\r\n\r\nuploaded')
       }
     }

@@ -58,7 +58,7 @@ const gate = keep(
 let begun: Promise<void> | null = null
 
 async function answer(connection: UpstreamConnection): Promise<void> {
-  const { raw } = await connection.receive({ until: got => got.includes('\r\n\r\n'), timeoutMs: 60_000 })
+  const { raw } = await connection.receive({ until: got => got.includes('\r\n\r\n'), timeoutMs: 300_000 })
   const path = /^\S+ (?:\/one|\/two)?([^ ?]*)/.exec(raw.toString('latin1'))?.[1] ?? ''
   const status = /^\/status\/(\d+)/.exec(path)?.[1]
   if (status !== undefined) {
@@ -86,7 +86,7 @@ describe.each(HOSTS)('%s:', host => {
       rawRequest(`GET ${path}?token=${SECRET}&b=${SECRET}`, host),
       askForWebSocket(host, `${path}?token=${SECRET}`, ['Connection: close']),
     ])
-    await Promise.all(requests.map(request => sendRaw(gate.port, request, { timeoutMs: 60_000 })))
+    await Promise.all(requests.map(request => sendRaw(gate.port, request, { timeoutMs: 300_000 })))
     await sendRaw(gate.port, rawRequest(`GET /?token=${SECRET}`, 'dead.example'))
     // Lines go out in batches, that of the last request with the last of them.
     for (const part of ['"path":"/half-long"', '"host":"dead.example"'])

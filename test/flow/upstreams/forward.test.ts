@@ -11,7 +11,7 @@ const keep = untilTheEnd()
 const upstream = keep(
   await startRawUpstream(async connection => {
     while (!connection.isClosed) {
-      const { raw } = await connection.receive({ until: isWhole, timeoutMs: 60_000 })
+      const { raw } = await connection.receive({ until: isWhole, timeoutMs: 300_000 })
       const reply = answer(/^\S+ (\S+)/.exec(raw.toString('latin1'))?.[1] ?? '')
       if (reply === null) continue
       await connection.send(Buffer.from(reply, 'latin1'))

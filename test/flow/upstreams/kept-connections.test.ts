@@ -12,7 +12,7 @@ const app = keep(
   await startRawUpstream(async connection => {
     let isKept = false
     while (!connection.isClosed) {
-      const { raw } = await connection.receive({ until: hasHead, timeoutMs: 60_000 })
+      const { raw } = await connection.receive({ until: hasHead, timeoutMs: 300_000 })
       const isWarming = raw.includes(' /warm HTTP')
       if (isKept && !isWarming) return connection.close()
       await connection.send(httpResponse(200, 'ok', isWarming ? [] : ['Connection: close']))

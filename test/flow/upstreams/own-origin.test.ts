@@ -14,7 +14,7 @@ const keep = untilTheEnd()
 const upstream = keep(
   await startRawUpstream(async connection => {
     while (!connection.isClosed) {
-      const got = await connection.receive({ until: bytes => bytes.includes('\r\n\r\n'), timeoutMs: 60_000 })
+      const got = await connection.receive({ until: bytes => bytes.includes('\r\n\r\n'), timeoutMs: 300_000 })
       head = got.raw.toString('latin1')
       const [origin, host] = [sent('origin')[0], sent('host')[0]]
       const isOwn = host === at && (origin === undefined || origin === `http://${at}`)

@@ -13,7 +13,7 @@ const upstream = keep(
     while (!connection.isClosed) {
       const { raw } = await connection.receive({
         until: received => received.includes('\r\n\r\n'),
-        timeoutMs: 60_000,
+        timeoutMs: 300_000,
       })
       const head = raw.toString('latin1')
       ;(/^user-agent: sallyport-health\r$/im.test(head) ? checks : heads).push(head)

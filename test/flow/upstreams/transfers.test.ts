@@ -39,7 +39,7 @@ const app = keep(
 // Answers a head and keeps its connection, for tests to go on with.
 const held = keep(
   await startRawUpstream(async connection => {
-    await connection.receive({ until: received => received.includes('\r\n\r\n'), timeoutMs: 60_000 })
+    await connection.receive({ until: received => received.includes('\r\n\r\n'), timeoutMs: 300_000 })
   }),
 )
 const gate = keep(

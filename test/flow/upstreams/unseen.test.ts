@@ -23,7 +23,7 @@ const keep = untilTheEnd()
 const startApp = () =>
   startRawUpstream(async connection => {
     while (!connection.isClosed) {
-      const { raw } = await connection.receive({ until: hasHead, timeoutMs: 60_000 })
+      const { raw } = await connection.receive({ until: hasHead, timeoutMs: 300_000 })
       const path = /^\S+ (\S+)/.exec(raw.toString('latin1'))?.[1] ?? ''
       const length = path === '/shorter' ? 7_000_000 : LENGTH
       const rest = Buffer.alloc(length, 'x')

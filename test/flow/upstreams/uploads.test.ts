@@ -11,12 +11,12 @@ const LONG = 200_000
 const keep = untilTheEnd()
 const app = keep(
   await startRawUpstream(async connection => {
-    const { raw } = await connection.receive({ until: hasHead, timeoutMs: 60_000 })
+    const { raw } = await connection.receive({ until: hasHead, timeoutMs: 300_000 })
     const path = /^\S+ (\S+)/.exec(raw.toString('latin1'))?.[1] ?? ''
     if (path === '/early') return connection.send(httpResponse(403, 'no'))
     if (path === '/deaf') return connection.pause()
     const whole = (got: Buffer) => got.includes('LAST')
-    if (!whole(raw)) await connection.receive({ until: whole, timeoutMs: 60_000 })
+    if (!whole(raw)) await connection.receive({ until: whole, timeoutMs: 300_000 })
     if (path === '/') await connection.send(httpResponse(200, 'taken'))
   }),
 )

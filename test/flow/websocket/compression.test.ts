@@ -40,7 +40,7 @@ const upstream = keep(
   await startRawUpstream(async connection => {
     const request = await connection.receive({ until: hasHead })
     await connection.send(acceptWebSocket(request, answerFields))
-    await connection.receive({ until: () => false, timeoutMs: 60_000 })
+    await connection.receive({ until: () => false, timeoutMs: 300_000 })
   }),
 )
 const route = (host: string, more: string) => routeTo(upstream, `${host}.example`, `allow = "public"\n${more}`)

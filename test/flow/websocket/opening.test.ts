@@ -23,7 +23,7 @@ function handshake(cookie: string, version = '13'): string {
 /** An upstream that takes connections, and reads, but never answers. */
 const silent = (): Promise<RawUpstream> =>
   startRawUpstream(async connection => {
-    await connection.receive({ until: () => false, timeoutMs: 60_000 })
+    await connection.receive({ until: () => false, timeoutMs: 300_000 })
   })
 
 function file(upstream: RawUpstream, role: string): string {
@@ -60,7 +60,7 @@ describe('RFC 6455 §4.4: a handshake of another version', () => {
 
 test('without WebSockets on its route, a handshake is the plain request that is left of it', async () => {
   const upstream = await startRawUpstream(async connection => {
-    await connection.receive({ until: hasHead, timeoutMs: 60_000 })
+    await connection.receive({ until: hasHead, timeoutMs: 300_000 })
     await connection.send('HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nplain')
   })
   await using gate = await startGate(`${file(upstream, 'user')}websockets = false\n`)

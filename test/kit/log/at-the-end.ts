@@ -21,4 +21,4 @@ afterAll(() => {
   if (found.length === 0) return
   const more = found.length > SHOWN ? `\n(and ${found.length - SHOWN} more)` : ''
   throw new Error(`${found.length} lines of logs hold what none may:\n${found.slice(0, SHOWN).join('\n')}${more}`)
-}, 120_000)
+}, 300_000)

@@ -69,7 +69,7 @@ const folder = temporaryFolder()
 beforeAll(async () => {
   app = await startRawUpstream(async connection => {
     while (!connection.isClosed) {
-      const { raw } = await connection.receive({ until: got => got.includes('\r\n\r\n'), timeoutMs: 60_000 })
+      const { raw } = await connection.receive({ until: got => got.includes('\r\n\r\n'), timeoutMs: 300_000 })
       await connection.send(ANSWERS[/^\S+ (\S+)/.exec(raw.toString('latin1'))?.[1] ?? ''] ?? '')
     }
   })

@@ -541,7 +541,7 @@ describe('messages', () => {
       path: '/',
       headers: {},
       protocols: [],
-      timeoutMs: 5000,
+      timeoutMs: 60_000,
       random: randomBytes,
       encoder: new FrameEncoder(randomBytes),
       offersDeflate: false,
