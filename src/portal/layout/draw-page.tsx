@@ -16,8 +16,8 @@ export const ScriptContext = createContext<Script | null>(null)
 /** The stylesheet that the page has beside the common one; null for a page without. */
 export const SheetContext = createContext<Sheet | null>(null)
 
-/** What a form sends back, and each mark that would turn text around elsewhere. */
-const SENT_OR_TURNING = /<textarea[^>]*>[^<]*<\/textarea>| value="[^"]*"|\p{Bidi_Control}/gu
+/** Where what a form sends back begins, and each mark that would turn text around elsewhere. */
+const FIELD_OR_MARK = / value="|<textarea|\p{Bidi_Control}/gu
 
 /**
  * A page drawn with a portal's look, as HTML. What people and providers call themselves turns nothing around on it. What a form sends
@@ -36,7 +36,22 @@ export function drawPage(
       </SheetContext.Provider>
     </BrandContext.Provider>,
   )
-  return html.replace(SENT_OR_TURNING, found => (found.length === 1 ? showTurning(found) : found))
+  return showTurningButInFields(html)
+}
+
+function showTurningButInFields(html: string): string {
+  let shown = ''
+  let shownUntil = 0
+  let fieldEnd = 0
+  for (const { 0: found, index } of html.matchAll(FIELD_OR_MARK)) {
+    if (index < fieldEnd) continue
+    if (found.length > 1) fieldEnd = html.indexOf(found === '<textarea' ? '</textarea>' : '"', index + found.length)
+    else {
+      shown += html.slice(shownUntil, index) + showTurning(found)
+      shownUntil = index + 1
+    }
+  }
+  return shown + html.slice(shownUntil)
 }
 
 /** The stylesheet that puts a portal's colours over our own; null where it has none. */
