@@ -8,13 +8,19 @@ import { GateError } from '../base/errors.ts'
 const UNWRITABLE_HINT =
   'its folder has to exist and be writable by the user that runs Sallyport; or name another in [sessions]: store = "sqlite:/data/sallyport.db"'
 
+const LOCKED_HINT = 'another program has it locked, such as a shell of sqlite3 or a copy that is being made: end that'
+
 /** What the system, and SQLite, say of a disk without room; of the last, where it cannot make its index longer. */
 const FULL: ReadonlySet<string> = new Set(['ENOSPC', 'EDQUOT', 'SQLITE_FULL', 'SQLITE_IOERR_SHMSIZE'])
 
 /** A `session.store` for a file that cannot be opened or created, with how to fix it. */
 export function fileFailed(message: string, path: string, cause: unknown, retryAfterS?: number): GateError {
   const folder = dirname(path)
-  const hint = isFull(cause, folder) ? `make room on the disk of ${folder}: it is full` : UNWRITABLE_HINT
+  const hint = codeOf(cause).startsWith('SQLITE_BUSY')
+    ? LOCKED_HINT
+    : isFull(cause, folder)
+      ? `make room on the disk of ${folder}: it is full`
+      : UNWRITABLE_HINT
   return new GateError('session.store', message, { cause, hint, ...(retryAfterS === undefined ? {} : { retryAfterS }) })
 }
 

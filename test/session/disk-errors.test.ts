@@ -1,7 +1,8 @@
-import { expect } from 'bun:test'
+import { Database } from 'bun:sqlite'
+import { expect, test } from 'bun:test'
 import { chmodSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { mayRecover } from '../../src/session/disk-errors.ts'
+import { fileFailed, mayRecover } from '../../src/session/disk-errors.ts'
 import { temporaryFolder } from '../kit/folder.ts'
 import { needs } from '../kit/needs.ts'
 import { mountFile } from '../kit/programs/mount.ts'
@@ -20,3 +21,21 @@ needs('right to mount').test(
     expect([mounted.success, mayRecover(error, path)]).toEqual([true, true])
   },
 )
+
+test('a database that another program has locked is no matter of rights', () => {
+  using folder = temporaryFolder()
+  const path = join(folder.path, 's.db')
+  using other = new Database(path)
+  using own = new Database(path)
+  own.run('PRAGMA busy_timeout = 0')
+  other.run('BEGIN EXCLUSIVE')
+  const hintOf = (act: () => unknown) => {
+    try {
+      act()
+    } catch (error) {
+      return fileFailed('the session database cannot be opened', path, error).hint
+    }
+    return null
+  }
+  expect(hintOf(() => own.run('CREATE TABLE t (n)'))).toStartWith('another program has it locked')
+})
