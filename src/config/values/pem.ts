@@ -66,7 +66,9 @@ export function checkCertificates(text: string): PemFault {
   }
   for (const { text: block } of certificates)
     if (readCertificate(block) === null) return 'holds a certificate that is damaged'
-  return null
+  // A block without an end: programs read up to it, and take the others for all that there are.
+  const begun = text.split(`${DASHES}BEGIN CERTIFICATE${DASHES}`).length - 1
+  return begun > certificates.length ? 'ends within a certificate' : null
 }
 
 /** Whether a text holds one private key that needs no passphrase. Source: RFC 7468 §10. */

@@ -20,6 +20,13 @@ test('a certificate is found among text, other blocks and blocks that have no en
     expect(checkCertificates(text)).toBe('holds no PEM certificate')
 })
 
+test('a file that ends within its second certificate is refused, as one that is being written', () => {
+  const chain = own.cert + authority.cert
+  expect(checkCertificates(chain)).toBeNull()
+  for (const end of [chain.trimEnd().length - 1, own.cert.length + authority.cert.length / 2, own.cert.length + 30])
+    expect(checkCertificates(chain.slice(0, end))).toBe('ends within a certificate')
+})
+
 test.each<[string, (index: number) => string]>([
   ['of one label', () => '-----BEGIN A-----\n'],
   ['of a label each', index => `-----BEGIN ${index}-----\n`],
