@@ -126,7 +126,7 @@ test('a database of a newer version is a clear refusal, and is left as it was', 
   using folder = temporaryFolder()
   const path = join(folder.path, 's.db')
   const database = new Database(path)
-  database.run('PRAGMA user_version = 999')
+  database.run('CREATE TABLE sessions (id TEXT); PRAGMA user_version = 999')
   database.close()
   const before = statSync(path).mtimeMs
   const { code, words } = await refusal(folder.path, path)
