@@ -341,7 +341,7 @@ test('where nobody was named, a third command adds whoever may', async () => {
 
 test.each<[string, readonly string[], Readonly<Record<string, string>>, number, string]>([
   ['whose name is none', ['--user', 'a:da'], {}, 2, 'has a colon'],
-  ['beside a provider', ['--user', 'ada', '--issuer', 'https://id.example.com'], {}, 1, '--issuer for a provider'],
+  ['beside a provider', ['--user', 'ada', '--issuer', 'https://id.example.com'], {}, 2, '--issuer for a provider'],
   [
     'where there are people already',
     ['--user', 'ada'],
