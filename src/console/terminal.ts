@@ -8,7 +8,7 @@ import { showTurning } from '../base/control-characters.ts'
 export interface Terminal {
   /** The line that was typed, without blanks at its ends; null where input has ended. */
   ask(prompt: string): Promise<string | null>
-  /** The same for a secret, which is not shown while it is typed. */
+  /** The same for a secret, which is not shown while it is typed, and has the blanks that were typed. */
   askSecret(prompt: string): Promise<string | null>
   close(): void
 }
@@ -27,15 +27,15 @@ export function processTerminal(): Terminal | null {
   const ended = new Promise<null>(resolve => {
     lines.once('close', () => resolve(null))
   })
-  const ask = (prompt: string) =>
-    Promise.race([new Promise<string>(resolve => lines.question(prompt, line => resolve(line.trim()))), ended])
+  const read = (prompt: string) =>
+    Promise.race([new Promise<string>(resolve => lines.question(prompt, resolve)), ended])
   return {
-    ask,
+    ask: async prompt => (await read(prompt))?.trim() ?? null,
     async askSecret(prompt) {
       process.stderr.write(prompt)
       isShown = false
       try {
-        return await ask('')
+        return await read('')
       } finally {
         isShown = true
         process.stderr.write('\n')

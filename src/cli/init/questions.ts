@@ -235,7 +235,7 @@ export const API_KEY: Question = {
   prompt: 'An API key of Pocket ID, to make the client there, or press Enter to make it yourself',
   fallback: '',
   isSecret: true,
-  parse: good,
+  parse: text => good(text.trim()),
 }
 
 export const CLIENT_ID: Question = {
@@ -251,7 +251,7 @@ export const CLIENT_SECRET: Question = {
   prompt: 'The client secret, or press Enter for a public client',
   fallback: '',
   isSecret: true,
-  parse: good,
+  parse: text => good(text.trim()),
 }
 
 /** Whether browsers come to the provider by Sallyport. */

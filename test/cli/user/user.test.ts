@@ -8,6 +8,7 @@ import { verifyPassword } from '../../../src/identity/passwords/password.ts'
 import { temporaryFolder } from '../../kit/folder.ts'
 import { runIn } from '../../kit/io.ts'
 import { untilTheEnd } from '../../kit/opened.ts'
+import { FROM_SOURCE } from '../../kit/programs/child.ts'
 
 const keep = untilTheEnd()
 const BCRYPT = '$2y$05$943bW.8ypxR06UthhB49iujMsGOis0z02KZGxZDx7c7w2a6DxBfpG'
@@ -60,6 +61,23 @@ test('at a terminal the password is asked for twice, unseen', async () => {
   const added = await run(folder, ['add', 'users', 'bob'], ['battery staple', 'battery staple'])
   expect(added.err).toStartWith('bob is in users now, and can sign in as soon as the server has read it.\n')
 })
+
+test('a password at a terminal has its blanks, as on the sign-in page', async () => {
+  const folder = folderWith()
+  let shown = ''
+  const child = Bun.spawn([...FROM_SOURCE, 'user', 'add', 'users', 'ada'], {
+    cwd: folder,
+    terminal: {
+      data(terminal, data) {
+        shown += Buffer.from(data).toString()
+        if (/(?:Password|Once more): $/.test(shown)) terminal.write(' battery staple \r')
+      },
+    },
+  })
+  expect([await child.exited, shown]).toEqual([0, expect.not.stringContaining('battery')])
+  const hash = readHtpasswd(textIn(folder)).entries.get('ada') ?? ''
+  expect(await verifyPassword(' battery staple ', hash)).toBe(true)
+}, 300_000)
 
 test('a file that is not there has nobody to list, and says how it is made', async () => {
   const { code, err } = await run(folderWith(), ['list', 'users'])
