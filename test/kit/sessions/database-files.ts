@@ -1,4 +1,4 @@
-import { Database } from 'bun:sqlite'
+import { Database, SQLiteError } from 'bun:sqlite'
 import { readdirSync } from 'node:fs'
 import type { SessionStore } from '../../../src/session/store.ts'
 import { storedSession } from './stored.ts'
@@ -15,12 +15,18 @@ export function vacuumInto(path: string, to: string): void {
   database.close()
 }
 
-/** Whether all of a database holds together. */
+/** Whether all of a database holds together; of one that was torn by a copy SQLite may be unable to say what is wrong. */
 export function isWholeFile(path: string): boolean {
   const database = new Database(path)
-  const row = database.query<{ integrity_check: string }, []>('PRAGMA integrity_check').get()
-  database.close()
-  return row?.integrity_check === 'ok'
+  try {
+    const row = database.query<{ integrity_check: string }, []>('PRAGMA integrity_check').get()
+    return row?.integrity_check === 'ok'
+  } catch (error) {
+    if (error instanceof SQLiteError && /^SQLITE_(?:CORRUPT|NOTADB)/.test(error.code ?? '')) return false
+    throw error
+  } finally {
+    database.close()
+  }
 }
 
 /** What was set aside in a folder: `replaced`, or `damaged`. */
