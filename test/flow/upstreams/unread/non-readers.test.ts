@@ -26,9 +26,10 @@ const given = Number(/^TCP: .* mem (\d+)$/m.exec(told('/proc/net/sockstat'))?.[1
 
 /**
  * How many clients there are of the two kinds that are most usual, and of each other kind. What they do not read is in the kernel, on the side
- * of each; where that runs out of memory, connections break, also of others.
+ * of each; where that runs out of memory, connections break, also of others. Eight of them fit in, and the next one of a client has its
+ * turn 50 ms after the last (`proxy/body/long-turns.ts`), on a busy machine much later.
  */
-const MOST = Math.max(50, Math.min(1000, Math.floor(((pages - given) * 4096) / 1_000_000)))
+const MOST = Math.max(50, Math.min(300, Math.floor(((pages - given) * 4096) / 1_000_000)))
 const FEW = Math.min(100, MOST)
 
 const keep = untilTheEnd()
