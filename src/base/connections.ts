@@ -1,7 +1,7 @@
 /** The open descriptors of a process, and what the kernel knows of its TCP connections: unsent bytes, closed windows, unread bytes (Linux). */
 
 import { ptr } from 'bun:ffi'
-import { readdirSync, readlinkSync } from 'node:fs'
+import { existsSync, readdirSync, readlinkSync } from 'node:fs'
 import { readdir } from 'node:fs/promises'
 import { nextTurn } from './event-loop.ts'
 import { LINUX, type Libc, libc } from './libc.ts'
@@ -41,13 +41,15 @@ export interface Connections {
   countHeldBack(peerPort: number, ms: number): Promise<number>
 }
 
+const DESCRIPTORS = '/proc/self/fd'
+
 /** How many descriptors are looked at in one turn of the event loop: some 0.2 ms. */
 const CHUNK = 256
 
-/** Null where this is not Linux, or has no C library that is known. */
+/** Null where this is not Linux, has no /proc, or no C library that is known. */
 export function openConnections(): Connections | null {
   const system = libc()
-  return system === null ? null : createConnections(system)
+  return system === null || !existsSync(DESCRIPTORS) ? null : createConnections(system)
 }
 
 function createConnections(system: Libc): Connections {
@@ -84,7 +86,7 @@ function createConnections(system: Libc): Connections {
 
   /** Calls `act` with the descriptor of each connection and its peer's port. */
   async function eachOf(act: (descriptor: number, peerPort: number) => void): Promise<void> {
-    const names = await readdir('/proc/self/fd')
+    const names = await readdir(DESCRIPTORS)
     for (let start = 0; start < names.length; start += CHUNK) {
       if (start > 0) await nextTurn()
       for (const name of names.slice(start, start + CHUNK)) {

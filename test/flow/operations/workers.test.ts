@@ -7,6 +7,7 @@ import { createLocalJWKSet, jwtVerify } from 'jose'
 import { BrowserLite } from '../../kit/browser/browser-lite.ts'
 import { temporaryFolder } from '../../kit/folder.ts'
 import { eventually, startGate } from '../../kit/gate.ts'
+import { needs } from '../../kit/needs.ts'
 import { untilTheEnd } from '../../kit/opened.ts'
 import { type Child, childToml, FROM_SOURCE, freePort, PROGRAMS, startChild } from '../../kit/programs/child.ts'
 import { isAlive, runToEnd } from '../../kit/programs/ended.ts'
@@ -427,27 +428,30 @@ test('a request that comes back to another worker is a loop all the same', async
   )
 }, 300_000)
 
-test('what a process left that was killed before it moved its socket is removed by the next one', async () => {
-  using folder = temporaryFolder()
-  const socket = join(folder.path, 'gate.sock')
-  const dies = `Bun.serve({ unix: "${socket}." + process.pid, fetch: () => new Response() }); process.kill(process.pid, 9)`
-  await Bun.spawn([process.execPath, '-e', dies], { stdout: 'ignore', stderr: 'ignore' }).exited
-  const [left = ''] = readdirSync(folder.path)
-  expect(left).toMatch(/^gate\.sock\.[0-9]+$/)
-  // Of one that runs, of another socket, and what is no socket.
-  const kept = [`gate.sock.${process.ppid}`, `other.sock.${left.split('.')[2]}`]
-  const own = kept.map(name => Bun.serve({ unix: join(folder.path, name), fetch: () => new Response() }))
-  writeFileSync(join(folder.path, 'gate.sock.4194999'), '')
-  try {
-    await using gate = await startGate(publicRoute('a.example'), { listen: `unix:${socket}` })
-    const headers = { host: 'a.example' }
-    expect((await fetch('http://a.example/', { unix: socket, headers, keepalive: false })).status).toBe(200)
-    expect(gate.server.addresses).toEqual([`unix:${socket}`])
-    expect(readdirSync(folder.path).sort()).toEqual(['gate.sock', 'gate.sock.4194999', ...kept].sort())
-  } finally {
-    for (const one of own) await one.stop(true)
-  }
-})
+needs('/proc').test(
+  'what a process left that was killed before it moved its socket is removed by the next one',
+  async () => {
+    using folder = temporaryFolder()
+    const socket = join(folder.path, 'gate.sock')
+    const dies = `Bun.serve({ unix: "${socket}." + process.pid, fetch: () => new Response() }); process.kill(process.pid, 9)`
+    await Bun.spawn([process.execPath, '-e', dies], { stdout: 'ignore', stderr: 'ignore' }).exited
+    const [left = ''] = readdirSync(folder.path)
+    expect(left).toMatch(/^gate\.sock\.[0-9]+$/)
+    // Of one that runs, of another socket, and what is no socket.
+    const kept = [`gate.sock.${process.ppid}`, `other.sock.${left.split('.')[2]}`]
+    const own = kept.map(name => Bun.serve({ unix: join(folder.path, name), fetch: () => new Response() }))
+    writeFileSync(join(folder.path, 'gate.sock.4194999'), '')
+    try {
+      await using gate = await startGate(publicRoute('a.example'), { listen: `unix:${socket}` })
+      const headers = { host: 'a.example' }
+      expect((await fetch('http://a.example/', { unix: socket, headers, keepalive: false })).status).toBe(200)
+      expect(gate.server.addresses).toEqual([`unix:${socket}`])
+      expect(readdirSync(folder.path).sort()).toEqual(['gate.sock', 'gate.sock.4194999', ...kept].sort())
+    } finally {
+      for (const one of own) await one.stop(true)
+    }
+  },
+)
 
 test('a local socket is listened on by one worker alone, which takes it up again after a death', async () => {
   using folder = temporaryFolder()

@@ -59,7 +59,7 @@ beforeAll(async () => {
   if (mayMountApart()) await makeBase()
   commit = cloneOfThis(once)
   expect(release(once)).toMatchObject({ exitCode: 0 })
-}, 600_000)
+}, 1_800_000)
 afterAll(() => folder[Symbol.dispose]())
 
 test('what is released is named in the sums, and has them', () => {
@@ -82,7 +82,7 @@ test('the same commit gives the same bytes, in another folder, time zone and uma
   })
   expect([exitCode, exitCode === 0 ? '' : stderr.toString()]).toEqual([0, ''])
   expect(readFileSync(join(again, 'dist/release/SHA256SUMS'), 'utf8')).toBe(inRelease('SHA256SUMS'))
-}, 600_000)
+}, 1_800_000)
 
 test('the executable of the archive says what it is, the commit included', () => {
   const at = join(folder.path, 'unpacked')
