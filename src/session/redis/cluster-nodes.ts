@@ -54,6 +54,8 @@ export interface Seat {
 export interface Seats {
   /** Where a partition is. Throws where no node says that it has it. */
   of(index: number): Promise<Seat>
+  /** Whether a partition is still where this was asked, as far as is known. */
+  isAt(index: number, asked: Seat): boolean
   /** Whether a partition is at another node than the one that was asked, as the nodes say now. */
   isElsewhere(index: number, asked: Seat): Promise<boolean>
   /** A node says that a partition is at another, and `asked` was not. */
@@ -178,6 +180,7 @@ export function createSeats(
       if (found != null) return found
       throw new Error(`${NO_CONNECTION}partition ${index} of ${options.shownAs}`, { cause: lastFailure })
     },
+    isAt: (index, asked) => seats[index] === asked,
     async isElsewhere(index, asked) {
       const isFound = () => seats[index] != null && seats[index] !== asked
       if (!isFound()) await lookFor(isFound)

@@ -21,7 +21,7 @@ import {
   type NodeOptions,
   type Seat,
 } from './cluster-nodes.ts'
-import type { Script } from './connection.ts'
+import { type Script, TakenOver } from './connection.ts'
 import { isRead } from './line-pair.ts'
 import { createPartitions, type RedisPartition, type RedisPartitions } from './partitions.ts'
 import { NoReply, within } from './server-connection.ts'
@@ -91,8 +91,12 @@ export function openCluster(options: ClusterOptions): Cluster {
         const answer = await sendTo(asked.node, command, args)
         asked.node.isAway = false
         reach.answered(index)
+        // The next node was told before what has ended, and may never get this.
+        if (!isRead(command) && !seats.isAt(index, asked))
+          throw new TakenOver('another node had taken over before the answer came')
         return answer
       } catch (error) {
+        if (error instanceof TakenOver) throw error
         noteFailure(index, asked, command, error)
         const elsewhere = asked === undefined ? null : redirectionOf(error, asked.node.address)
         if (elsewhere?.what === 'ASK' && !command.endsWith('_RO')) {

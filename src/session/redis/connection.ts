@@ -67,6 +67,9 @@ const REPLY_MS = 2000
 const FIRST_WAIT_MS = 100
 const LONGEST_WAIT_MS = 3000
 
+/** A write that a server has acknowledged too late: another has taken its place, and may lack it. */
+export class TakenOver extends Error {}
+
 /** How often at most another server is looked for where the one that answers may only be read. */
 const LOOK_ELSEWHERE_MS = 1000
 
@@ -123,12 +126,18 @@ class Connection {
   #waitMs = FIRST_WAIT_MS
   #timer: Timer | null = null
   #attempt = 0
+  /** How often a server was greeted. */
+  #greetings = 0
   #connecting: Promise<void>
 
   constructor(options: LinkOptions) {
     this.#options = options
     this.#replyMs = options.replyMs ?? REPLY_MS
-    this.#pairs = createLinePairs(options, this.#replyMs)
+    const greet: LinkOptions['greet'] = send => {
+      this.#greetings++
+      return options.greet(send)
+    }
+    this.#pairs = createLinePairs({ ...options, greet }, this.#replyMs)
     this.#connecting = this.#connect()
     options.whereabouts.onChange = error => {
       if (this.#isClosed) return
@@ -143,7 +152,7 @@ class Connection {
     const current = this.lines
     if (current === null) throw new Error(NO_CONNECTION + this.#options.shownAs, { cause: this.#lastFailure })
     try {
-      return await this.#pairs.sendBy(current, command, args)
+      return await this.#sendBy(current, command, args)
     } catch (error) {
       if (error instanceof NoReply && isRead(command)) this.#lose(current, error)
       // One that has been left by now says so late, and is no reason to leave the one after it.
@@ -152,8 +161,17 @@ class Connection {
       // It was not sent.
       await within(this.#lookElsewhere(), this.#replyMs).catch(() => undefined)
       if (this.lines === null || this.lines === current) throw error
-      return this.#pairs.sendBy(this.lines, command, args)
+      return this.#sendBy(this.lines, command, args)
     }
+  }
+
+  async #sendBy(pair: LinePair, command: string, args: readonly string[]): Promise<unknown> {
+    const before = this.#greetings
+    const reply = await this.#pairs.sendBy(pair, command, args)
+    // The next server was told before what has ended, and may never get this.
+    if (this.#greetings !== before && !isRead(command))
+      throw new TakenOver('another server had taken over before the answer came')
+    return reply
   }
 
   close(): void {

@@ -141,10 +141,12 @@ export function sessionsOver(
       const rows = await inEach(
         grouped(partitions, sessionIds, id => id),
         async ([{ run }, ids]) => {
-          const answers = await inBatches(ids, batch => run(scripts.REMOVE, batch))
-          // What the server has acknowledged counts, also before this process hears of it with what others did.
-          endings.removed(...ids)
-          return answers
+          return inBatches(ids, async batch => {
+            const answer = await run(scripts.REMOVE, batch)
+            // What the server has acknowledged counts, also before this process hears of it, and where another takes over before the next.
+            endings.removed(...batch)
+            return answer
+          })
         },
       )
       const removed = rows.flat().flatMap(row => (Array.isArray(row) ? [row] : []))

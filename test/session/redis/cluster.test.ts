@@ -127,6 +127,18 @@ test('what is under way when a node is lost is not sent again', async () => {
   cluster.close()
 })
 
+test('a write that a node acknowledges once another has its slot is not done, and is no failure of the node', async () => {
+  const { cluster, partition, answer, log } = madeUp()
+  const { promise, resolve } = Promise.withResolvers<string>()
+  answer('a', command => (command === 'GET' ? new Error('MOVED 3564 b:1') : promise))
+  const [writing, reading] = [messageOf(partition.send('XADD', ['k'])), messageOf(partition.send('HGET', ['k']))]
+  expect(await partition.send('GET', ['k'])).toBe('GET at b')
+  resolve('done')
+  expect([await writing, await reading]).toEqual(['another node had taken over before the answer came', ''])
+  expect(log).toEqual([])
+  cluster.close()
+})
+
 test('what could not be sent to a node that is away is asked of the one that has taken over', async () => {
   const { cluster, partition, answer, askedOf, say } = madeUp()
   await partition.send('GET', ['k'])

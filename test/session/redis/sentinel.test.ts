@@ -11,6 +11,7 @@ import { startPair } from '../../kit/programs/failover.ts'
 import { type FakeSentinel, startFakeSentinels } from '../../kit/programs/fake-sentinels.ts'
 import { PRIMARY } from '../../kit/programs/sentinels.ts'
 import type { Valkey } from '../../kit/programs/valkey.ts'
+import { addSession } from '../../kit/sessions/database-files.ts'
 import { redisAt } from '../../kit/sessions/shared.ts'
 
 const { test } = needs('valkey-server')
@@ -26,19 +27,25 @@ interface Node extends AsyncDisposable {
   told(words: string): readonly Facts[]
 }
 
+interface NodeOptions {
+  readonly name?: string
+  readonly clock?: { readonly ahead: number }
+  readonly replyMs?: number
+}
+
 /**
  * By a clock that stands still, but for `ahead`, which a test adds: on a busy machine two seconds, for which a sentinel's answer counts,
  * may pass between two lines of a test.
  */
 function openNode(
   sentinels: readonly Pick<FakeSentinel, 'port'>[],
-  { name = PRIMARY, clock = { ahead: 0 } } = {},
+  { name = PRIMARY, clock = { ahead: 0 }, replyMs }: NodeOptions = {},
 ): Node {
   const lines: (readonly [string, Facts])[] = []
   const tell = (message: string, facts: Facts = {}) => void lines.push([message, facts])
   const log = { debug: tell, info: tell, warn: tell, error: tell }
   const address = redisAt(`redis+sentinel://${sentinels.map(({ port }) => `127.0.0.1:${port}`).join(',')}/${name}`)
-  const store = openRedisStore(address, { now: Date.now, tick: () => 1_000_000 + clock.ahead, log })
+  const store = openRedisStore(address, { now: Date.now, tick: () => 1_000_000 + clock.ahead, log }, { replyMs })
   return {
     store,
     told: words => lines.filter(([message]) => message.includes(words)).map(([, facts]) => facts),
@@ -167,6 +174,31 @@ test.concurrent('while sentinels choose another primary, a write waits for it, a
       (before[0] ?? 0) + 1 + done,
       true,
     ])
+  }))
+
+test.concurrent('what a server acknowledges only once another has taken over is not done, and ends there when it is tried again', () =>
+  withSite(async ({ one, other, sentinels, promote }) => {
+    await using node = openNode(sentinels, { replyMs: 200_000 })
+    await addSession(node.store, 'left')
+    // So that the server knows the script, and was asked for something else last.
+    await node.store.remove('nobody')
+    expect(await write(node.store)).toBeNull()
+    await promote()
+    const [leader] = sentinels
+    expect(await one.ask(0, 'CLIENT', 'PAUSE', '200000', 'WRITE')).toBe('OK')
+    const removing = Promise.resolve(node.store.remove('left')).then(
+      () => 'done',
+      () => 'failed',
+    )
+    await eventually(async () => (await one.ask(0, 'CLIENT', 'LIST')).includes('cmd=evalsha '), 'it has been asked')
+    for (const sentinel of sentinels) sentinel.names = other.port
+    await leader?.publish('+switch-master', `${PRIMARY} 127.0.0.1 ${one.port} 127.0.0.1 ${other.port}`)
+    await eventually(() => node.told(ELSEWHERE).length === 1, 'the other is the primary')
+    expect(await one.ask(0, 'CLIENT', 'UNPAUSE')).toBe('OK')
+    const leftAt = (server: Valkey) => server.ask(0, 'EXISTS', 'sallyport:1:session:left')
+    expect([await removing, await leftAt(one), await leftAt(other)]).toEqual(['failed', '0', '1'])
+    await node.store.remove('left')
+    expect(await leftAt(other)).toBe('0')
   }))
 
 test.concurrent('sentinels that refuse a gate are told before a wait for others is over, and it has the primary once they do not', async () => {

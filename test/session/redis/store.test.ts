@@ -3,7 +3,7 @@ import type { Facts } from '../../../src/base/errors.ts'
 import { makeIdentity } from '../../../src/identity/identity.ts'
 import { keepOwner, noteOwners } from '../../../src/session/credentials/owners.ts'
 import { openSessions } from '../../../src/session/open.ts'
-import { keysOf, openRedisLink, type RedisLink } from '../../../src/session/redis/connection.ts'
+import { BATCH, keysOf, openRedisLink, type RedisLink } from '../../../src/session/redis/connection.ts'
 import { onePartition } from '../../../src/session/redis/partitions.ts'
 import { listedServers } from '../../../src/session/redis/primary.ts'
 import { createEndings } from '../../../src/session/redis/repeat-after-failover.ts'
@@ -140,6 +140,26 @@ needs('valkey-server').test(
     link.close()
   },
 )
+
+test('of many sessions that are removed, those count as ended that the server has acknowledged, whatever becomes of the rest', async () => {
+  let steps = 0
+  const link: RedisLink = {
+    prefix: '',
+    send: async () => null,
+    look: async () => null,
+    async run() {
+      if (++steps === 2) throw new Error('another server had taken over')
+      return []
+    },
+    close: () => undefined,
+  }
+  const endings = createEndings(PORTS)
+  const times = { ttlOf: () => 1, lastsOf: () => 1, untilOf: () => undefined }
+  const signIns = sessionsOver(onePartition(link), endings, times)
+  const ids = Array.from({ length: 2 * BATCH }, (_, index) => `s-${index}`)
+  expect(await Promise.resolve(signIns.remove(...ids)).catch(String)).toContain('another server had taken over')
+  expect([0, BATCH - 1, BATCH].map(at => endings.hasEnded(`s-${at}`))).toEqual([true, true, false])
+})
 
 needs('valkey-server').test(
   'after a failover an account that is older there, or not there, is as it was changed last, and a newer one stays',
