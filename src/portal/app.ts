@@ -1,6 +1,7 @@
 /** The portal’s router: finds the endpoint of an address, and answers what it throws. */
 
 import { Hono } from 'hono'
+import type { GateError } from '../base/errors.ts'
 import type { StepUp } from '../identity/step-up.ts'
 import { isPageLoad, isPrefetch, prefersPage } from '../route/page-load.ts'
 import { parseReturnTo } from '../route/return-to.ts'
@@ -19,6 +20,7 @@ import { plainHttpFailure } from './sign-in/plain-http.ts'
 import { replacementWorker } from './sign-in/replacement-worker.ts'
 import { redirectToPortal } from './sign-in/ticket.ts'
 import { checkWindow } from './sign-in/top-level-window.ts'
+import { signOutUnread } from './sign-out/sign-out.tsx'
 
 interface Env {
   readonly Bindings: { readonly ctx: PortalRequest }
@@ -44,6 +46,12 @@ export function createPortal(tools: PortalTools): Portal {
 
   return Object.freeze({
     handle: (ctx: PortalRequest) => app.fetch(ctx.request, { ctx }),
+    async handleUnread(ctx: PortalRequest, failure: GateError) {
+      const isSignOut = ctx.request.method === 'POST' && SIGN_OUTS.has(pathOf({ env: { ctx } }))
+      const answer = isSignOut ? await signOutUnread(ctx, tools).catch(failed(ctx)) : null
+      if (answer === null) throw failure
+      return answer
+    },
     challenge(ctx: PortalRequest) {
       if (ctx.portal.providers.length === 0) return passwordProblem(ctx)
       if (isForm(ctx)) return meetForm(ctx, tools, 'access.sign_in', {}).catch(failed(ctx))
@@ -126,6 +134,9 @@ function isLoad({ request, isProgram }: PortalRequest): boolean {
  * it.
  */
 const COMPAT = '/oauth2-proxy/'
+
+/** Where the form of signing out is sent. */
+const SIGN_OUTS: ReadonlySet<string> = new Set([ownPath('logout'), `${COMPAT}sign_out`, `${COMPAT}logout`])
 
 /** The path to route by: the callback's own address, the front page, and those of a program that stood here before count as ours. */
 function pathOf(options: { readonly env?: Env['Bindings'] } | undefined): string {

@@ -40,6 +40,19 @@ export function proveForm(ctx: PortalRequest, owner: FormOwner, seal: Sealer): P
   return seal.seal({ of: owner.id }, purposeOf(ctx), owner.expiresAtMs)
 }
 
+/** The same for the form of signing out, which says by itself which session it ends. */
+export function proveSignOut(ctx: PortalRequest, owner: FormOwner, seal: Sealer): Promise<string> {
+  return seal.seal({ of: owner.id, isSignOut: true }, purposeOf(ctx), owner.expiresAtMs)
+}
+
+/** The session that a form of signing out ends, where no session can be read. Null for every other form, and one of another site. */
+export async function readSignOut(ctx: PortalRequest, { seal, formWaitMs }: FormTools): Promise<string | null> {
+  const form = new URLSearchParams((await readBody(ctx.request, MAX_FORM_BYTES, formWaitMs)) ?? '')
+  const proof = await seal.open(form.get('proof') ?? '', purposeOf(ctx))
+  if (isSameOrigin(ctx) === false || typeof proof !== 'object' || proof === null) return null
+  return 'isSignOut' in proof && 'of' in proof && typeof proof.of === 'string' ? proof.of : null
+}
+
 /**
  * The fields of one of Sallyport's own forms. `ownerOf` returns the id of another possible owner of the form.
  *

@@ -235,6 +235,8 @@ export type Released = ReleasedForm | Uint8Array<ArrayBuffer> | Response
 export interface Portal {
   /** Every reserved path, the portal's callback path, and `/` on the portal's own host where no route took it. */
   handle(ctx: PortalRequest): Response | Promise<Response>
+  /** The same where the session could not be read: takes a sign-out, so that it is done later. Throws this failure for everything else. */
+  handleUnread(ctx: PortalRequest, failure: GateError): Promise<Response>
   /** An anonymous request to a protected route: a redirect to sign-in for page loads, 401 for the rest. */
   challenge(ctx: PortalRequest): Response | Promise<Response>
   /** A kept form that its sender asks to be sent, released once. A page where there is none for this sender. */

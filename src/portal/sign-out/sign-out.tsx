@@ -12,7 +12,7 @@ import type { ApiTokens } from '../../session/credentials/api-tokens.ts'
 import type { Session, Sessions } from '../../session/session.ts'
 import { sessionFacts } from '../../session/session-facts.ts'
 import { pageAnswer, redirectAnswer } from '../answer.ts'
-import { type FormTools, proveForm, readOwnForm } from '../form.ts'
+import { type FormTools, proveSignOut, readOwnForm, readSignOut } from '../form.ts'
 import { forgetOwner } from '../kept-forms/page-owner.ts'
 import { wordsFor } from '../language.ts'
 import { Acts, NarrowPage } from '../layout/narrow-page.tsx'
@@ -69,7 +69,7 @@ export async function askBack(
   session: Session,
   action = ownPath('logout'),
 ): Promise<Response> {
-  const proof = await proveForm(ctx, session, seal)
+  const proof = await proveSignOut(ctx, session, seal)
   const words = wordsFor(ctx.request)
   const { title, brand } = ctx.portal
   const identity = ctx.session === null ? null : session.identity
@@ -84,6 +84,15 @@ export async function signOut(ctx: PortalRequest, tools: SignOutTools): Promise<
   const session = leavingSession(ctx)
   await readOwnForm(ctx, tools, () => session?.id ?? null)
   return leave(ctx, tools, session === null ? [] : [session.id])
+}
+
+/**
+ * The same while the session cannot be read: it is ended by what the form says, and owed. Null for a form that does not say it. Throws
+ * `session.end`.
+ */
+export async function signOutUnread(ctx: PortalRequest, tools: SignOutTools): Promise<Response | null> {
+  const id = await readSignOut(ctx, tools)
+  return id === null ? null : leave(ctx, tools, [id])
 }
 
 /**

@@ -1,5 +1,6 @@
 /** Last step of a request: acts on the verdict. */
 
+import { GateError } from '../../base/errors.ts'
 import { andThen, type MaybePromise } from '../../base/maybe-promise.ts'
 import type { Decision } from '../../policy/policy.ts'
 import { tellReason } from '../../policy/reasons.ts'
@@ -109,7 +110,23 @@ function refused(answer: MaybePromise<Response>, context: RequestContext): Maybe
  * Writes `session`.
  */
 export function respondWithoutRoute(context: Targeted, tools: PipelineTools): MaybeResponse {
-  return andThen(findByCookie(context, tools), answerAtPortal, context, tools)
+  let found: ReturnType<typeof findByCookie>
+  try {
+    found = findByCookie(context, tools)
+  } catch (error) {
+    return answerUnread(error, context, tools)
+  }
+  if (!(found instanceof Promise)) return answerAtPortal(found, context, tools)
+  return found.then(
+    session => answerAtPortal(session, context, tools),
+    error => answerUnread(error, context, tools),
+  )
+}
+
+function answerUnread(error: unknown, context: RequestContext, tools: PipelineTools): MaybeResponse {
+  const ctx = portalRequest(context, tools.sessions.grants, tools.current)
+  if (ctx === null || !(error instanceof GateError) || error.code !== 'session.store') throw error
+  return tools.portal.handleUnread(ctx, error)
 }
 
 function answerAtPortal(found: Session | null, context: RequestContext, tools: PipelineTools): MaybeResponse {

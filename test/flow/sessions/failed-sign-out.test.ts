@@ -7,6 +7,7 @@ import { startSaying } from '../../kit/applications/answering.ts'
 import { bearer, PAGE, SCRIPT } from '../../kit/fields.ts'
 import { temporaryFolder } from '../../kit/folder.ts'
 import { eventually, type Gate, PORTAL, portalWith, startGate } from '../../kit/gate.ts'
+import { htmlPage } from '../../kit/html.ts'
 import { needs } from '../../kit/needs.ts'
 import { startValkey } from '../../kit/programs/valkey.ts'
 import { startProviderFor } from '../../kit/provider/provider.ts'
@@ -80,6 +81,45 @@ needs('valkey-server').test(
     for (const gate of [one, other])
       await eventually(async () => [302, 401].includes((await ask(gate, '/', cookie)).status), 'it has ended')
     await eventually(() => one.told('has ended', '"number":1').length === 1, 'the log says so')
+  },
+  300_000,
+)
+
+needs('valkey-server').test(
+  'a sign-out at a gate that neither knows the session nor reaches Redis is done once it does, by what its own form says',
+  async () => {
+    await using valkey = await startValkey()
+    await using one = await startGate(PORTAL + ROUTE, shared(valkey.url()))
+    await using other = await startGate(PORTAL + ROUTE, shared(valkey.url()))
+    const people = await Promise.all(['ada', 'bob', 'cid'].map(sub => one.signIn(HOST, { sub })))
+    const [ada, bob, cid] = people.map(({ cookie }) => cookie)
+    if (ada === undefined || bob === undefined || cid === undefined) throw new Error('three')
+    const proofOn = async (page: string, cookie: string) => {
+      const shown = await ask(one, `/.sallyport/${page}`, cookie, { headers: PAGE })
+      return (
+        htmlPage(await shown.text())
+          .one('input[name=proof]')
+          .attribute('value') ?? ''
+      )
+    }
+    const proofs = [await proofOn('logout', ada), await proofOn('logout', bob), await proofOn('sessions', cid)] as const
+    await valkey.kill()
+    const send = async (cookie: string, proof: string, site: string) => {
+      const headers = { ...SCRIPT, host: HOST, cookie, 'sec-fetch-site': site }
+      const told = await sendForm(other, 'logout', headers, { proof })
+      return [told.status, Reflect.get(Object(await told.json()), 'code')]
+    }
+    expect(await send(ada, proofs[0], 'same-origin')).toEqual([503, 'session.end'])
+    // Of another site, and of a page that is for something else.
+    expect(await send(bob, proofs[1], 'cross-site')).toEqual([503, 'session.store'])
+    expect(await send(cid, proofs[2], 'same-origin')).toEqual([503, 'session.store'])
+    await valkey.start()
+    await eventually(() => other.told('has ended', '"number":1').length === 1, 'the log says so')
+    for (const gate of [one, other]) {
+      await eventually(async () => [302, 401].includes((await ask(gate, '/', ada)).status), 'it has ended')
+      for (const cookie of [bob, cid])
+        await eventually(async () => (await ask(gate, '/', cookie)).status === 200, 'these have not')
+    }
   },
   300_000,
 )
