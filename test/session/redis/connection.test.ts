@@ -50,7 +50,7 @@ function openNode(url: string, replyMs?: number): Node {
 
 async function failOver(pair: FailoverPair, nodes: readonly Node[], first?: () => Promise<void>): Promise<void> {
   await pair.failOver(first)
-  await eventually(() => nodes.every(node => node.told(BACK).length === 1), 'every process is back')
+  await eventually(() => nodes.every(node => node.told(BACK).length > 0), 'every process is back')
 }
 
 /**
@@ -185,7 +185,7 @@ test(
       await pair.lag()
       await one.store.changeRecord('account', { id }, () => ({ id, version: 2, value: 'new' }))
       pair.leadTo(pair.replica)
-      await eventually(() => one.told(BACK).length === 1, 'it reads from the replica')
+      await eventually(() => one.told(BACK).length > 0, 'it reads from the replica')
       expect(await pair.replica.ask(0, 'HGET', `sallyport:1:${id}`, 'value')).toBe('old')
       expect(await one.store.findRecord('account', { id })).toEqual({ id, version: 2, value: 'new' })
       expect(await pair.replica.ask(0, 'REPLICAOF', 'NO', 'ONE')).toBe('OK')
@@ -238,11 +238,8 @@ test(
       await one.store.remove('a')
       await other.store.changesSince()
       pair.leadTo(pair.replica)
-      await eventually(
-        () => [one, other].every(node => node.told('cannot be reached').length === 1),
-        'both are refused',
-      )
-      await eventually(() => [one, other].every(node => node.told(BACK).length === 1), 'both read from it')
+      await eventually(() => [one, other].every(node => node.told('cannot be reached').length > 0), 'both are refused')
+      await eventually(() => [one, other].every(node => node.told(BACK).length > 0), 'both read from it')
       const isThere = () => pair.replica.ask(0, 'EXISTS', 'sallyport:1:session:a')
       expect(await isThere()).toBe('1')
       for (const { store } of [one, other]) {
@@ -273,7 +270,7 @@ test(
         await insert(one.store, 'a')
         await pair.primary.ask(0, 'XTRIM', CHANGES, 'MINID', '2000')
         pair.leadTo(pair.primary)
-        await eventually(() => old.told(BACK).length === 1, 'it is back')
+        await eventually(() => old.told(BACK).length > 0, 'it is back')
         expect(old.told(BEHIND)).toEqual([])
         await one.store.remove('a')
         expect(await old.store.changesSince()).toEqual({ removed: ['a'], updated: [], isIncomplete: true })
@@ -292,7 +289,7 @@ test(
       await other.store.changesSince()
       await one.store.remove('a')
       pair.leadTo(pair.primary)
-      await eventually(() => other.told(BACK).length === 1, 'it is back')
+      await eventually(() => other.told(BACK).length > 0, 'it is back')
       // From where it was: nothing else has to be read again.
       expect(await other.store.changesSince()).toEqual({ removed: ['a'], updated: [] })
       expect([...one.told(BEHIND), ...other.told(BEHIND)]).toEqual([])
@@ -374,7 +371,7 @@ test('a process has two connections to its server, whatever became of those befo
   const writtenAgain = failing(store.remove('a'))
   expect([await read, await writtenAgain]).toEqual([true, true])
   pair.primary.thaw()
-  await eventually(() => told(BACK).length === 1, 'it is back')
+  await eventually(() => told(BACK).length > 0, 'it is back')
   await insert(store, 'b')
   await comesTo([2, 0])
 
@@ -385,7 +382,7 @@ test('a process has two connections to its server, whatever became of those befo
   pair.leadTo(pair.replica, 'stays')
   await eventually(async () => {
     await Promise.resolve(store.remove('b')).catch(() => undefined)
-    return told(ELSEWHERE).length === 1
+    return told(ELSEWHERE).length > 0
   }, 'it is elsewhere')
   await store.remove('b')
   await comesTo([0, 2])

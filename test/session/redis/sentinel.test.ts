@@ -10,7 +10,7 @@ import { needs } from '../../kit/needs.ts'
 import { startPair } from '../../kit/programs/failover.ts'
 import { type FakeSentinel, startFakeSentinels } from '../../kit/programs/fake-sentinels.ts'
 import { PRIMARY } from '../../kit/programs/sentinels.ts'
-import type { Valkey } from '../../kit/programs/valkey.ts'
+import { startValkey, type Valkey } from '../../kit/programs/valkey.ts'
 import { addSession } from '../../kit/sessions/database-files.ts'
 import { redisAt } from '../../kit/sessions/shared.ts'
 
@@ -130,7 +130,7 @@ test.concurrent('the server that two of three sentinels name is written to, and 
     expect([await writtenAt(one), await writtenAt(other)]).toEqual([(before[0] ?? 0) + done, before[1] ?? 0])
     second.names = other.port
     await second.publish('+switch-master', `${PRIMARY} 127.0.0.1 ${one.port} 127.0.0.1 ${other.port}`)
-    await eventually(() => node.told(ELSEWHERE).length === 1, 'the other is the primary')
+    await eventually(() => node.told(ELSEWHERE).length > 0, 'the other is the primary')
     expect(await write(node.store)).toBeNull()
     expect(await writtenAt(one)).toBe((before[0] ?? 0) + done)
     expect(await writtenAt(other)).toBeGreaterThan(before[1] ?? 0)
@@ -193,12 +193,42 @@ test.concurrent('what a server acknowledges only once another has taken over is 
     await eventually(async () => (await one.ask(0, 'CLIENT', 'LIST')).includes('cmd=evalsha '), 'it has been asked')
     for (const sentinel of sentinels) sentinel.names = other.port
     await leader?.publish('+switch-master', `${PRIMARY} 127.0.0.1 ${one.port} 127.0.0.1 ${other.port}`)
-    await eventually(() => node.told(ELSEWHERE).length === 1, 'the other is the primary')
+    await eventually(() => node.told(ELSEWHERE).length > 0, 'the other is the primary')
     expect(await one.ask(0, 'CLIENT', 'UNPAUSE')).toBe('OK')
     const leftAt = (server: Valkey) => server.ask(0, 'EXISTS', 'sallyport:1:session:left')
     expect([await removing, await leftAt(one), await leftAt(other)]).toEqual(['failed', '0', '1'])
     await node.store.remove('left')
     expect(await leftAt(other)).toBe('0')
+  }))
+
+test.concurrent('what ended at primaries that were replaced before anybody got it ends at the next one, also by a gate that skipped one', () =>
+  withSite(async ({ one, other, sentinels, promote }) => {
+    await using third = await startValkey()
+    using outside = startFakeSentinels([one.port, one.port, one.port])
+    await using node = openNode(sentinels)
+    await using skipping = openNode(outside.all)
+    for (const id of ['first', 'second', 'heard', 'kept']) await addSession(node.store, id)
+    expect(await third.ask(0, 'REPLICAOF', '127.0.0.1', `${one.port}`)).toBe('OK')
+    const isAt = (server: Valkey, id: string) => server.ask(0, 'EXISTS', `sallyport:1:session:${id}`)
+    const left = async (server: Valkey) =>
+      (await Promise.all(['first', 'second', 'heard', 'kept'].map(id => isAt(server, id)))).join('')
+    await eventually(async () => (await left(third)) === '1111', 'the third has them all')
+    expect(await third.ask(0, 'REPLICAOF', 'NO', 'ONE')).toBe('OK')
+    await promote()
+    async function lead(all: readonly FakeSentinel[], to: Valkey): Promise<void> {
+      for (const sentinel of all) sentinel.names = to.port
+      await all[0]?.publish('+switch-master', `${PRIMARY} 127.0.0.1 1 127.0.0.1 ${to.port}`)
+    }
+    // Only the primary that goes ever has these two, and the second is heard of by nobody but this gate.
+    await skipping.store.remove('heard')
+    await node.store.remove('first')
+    await lead(sentinels, other)
+    await eventually(async () => (await left(other)) === '0111', 'the second has what this gate ended')
+    await node.store.remove('second')
+    await lead(sentinels, third)
+    await eventually(async () => (await left(third)) === '0011', 'the third has it all')
+    await lead(outside.all, third)
+    await eventually(async () => (await left(third)) === '0001', 'the third has what the gate ended that skipped one')
   }))
 
 test.concurrent('sentinels that refuse a gate are told before a wait for others is over, and it has the primary once they do not', async () => {
@@ -215,7 +245,7 @@ test.concurrent('sentinels that refuse a gate are told before a wait for others 
     await Promise.all([late, node].map(async ({ store }) => told.push(await write(store))))
     expect(told[0]).toBe('it does not take this user and password')
     for (const [at, one] of refusing.entries()) one.leadTo(sentinels.all[at]?.port ?? 0)
-    await eventually(() => node.told(BACK).length === 1, 'it is back')
+    await eventually(() => node.told(BACK).length > 0, 'it is back')
     expect(await write(node.store)).toBeNull()
   } finally {
     for (const one of [...refusing, ...silent]) one.close()
@@ -246,10 +276,10 @@ test.concurrent(
       expect(await node.store.readShared('nothing')).toBeNull()
       expect(node.told(AWAY)).toEqual([])
       clock.ahead += 10_000
-      await eventually(() => node.told(AWAY).length === 1, 'the store is away')
+      await eventually(() => node.told(AWAY).length > 0, 'the store is away')
       expect(await writtenAt(one)).toBe(before)
       for (const sentinel of sentinels) sentinel.names = one.port
-      await eventually(() => node.told(BACK).length === 1, 'it is back')
+      await eventually(() => node.told(BACK).length > 0, 'it is back')
       expect(await write(node.store)).toBeNull()
     }),
   300_000,

@@ -149,10 +149,10 @@ test('a server by TLS lets in a gate that shows a certificate, and a renewed one
   await using secure = await startValkey({ tls: files, clientCa: ca.path })
   const { store, told } = openNode(`valkeys://localhost:${secure.port}/3`, { ca, own })
   try {
-    await eventually(() => told(AWAY).length === 1, 'the old one is refused')
+    await eventually(() => told(AWAY).length > 0, 'the old one is refused')
     file('own.pem', ours.cert)
     file('own.key', ours.key)
-    await eventually(() => told(CONNECTED).length === 1, 'the new one is taken')
+    await eventually(() => told(CONNECTED).length > 0, 'the new one is taken')
     await insert(store, 'a')
     expect((await store.findById('a'))?.id).toBe('a')
     expect(await secure.ask(3, 'EXISTS', 'sallyport:1:session:a')).toBe('1')
