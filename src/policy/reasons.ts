@@ -66,7 +66,7 @@ export const REASONS = {
   'guest.only': { why: 'the rule is for guests who came by a link', say: null },
   'guest.none': { why: 'this is not for guests who came by a link', say: null },
   'member.none': {
-    why: 'members of the portal does not match this user, or its providers do not, so they have no session',
+    why: 'members of the portal does not match this user, or they come by none of its providers: they have no session',
     say: 'This account may not sign in here.',
   },
   'client.none': {

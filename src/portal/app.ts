@@ -20,7 +20,6 @@ import { plainHttpFailure } from './sign-in/plain-http.ts'
 import { replacementWorker } from './sign-in/replacement-worker.ts'
 import { redirectToPortal } from './sign-in/ticket.ts'
 import { checkWindow } from './sign-in/top-level-window.ts'
-import { signOutUnread } from './sign-out/sign-out.tsx'
 
 interface Env {
   readonly Bindings: { readonly ctx: PortalRequest }
@@ -47,9 +46,9 @@ export function createPortal(tools: PortalTools): Portal {
   return Object.freeze({
     handle: (ctx: PortalRequest) => app.fetch(ctx.request, { ctx }),
     async handleUnread(ctx: PortalRequest, failure: GateError) {
-      const isSignOut = ctx.request.method === 'POST' && SIGN_OUTS.has(pathOf({ env: { ctx } }))
-      const answer = isSignOut ? await signOutUnread(ctx, tools).catch(failed(ctx)) : null
-      if (answer === null) throw failure
+      const endpoint = ctx.request.method === 'POST' ? BY_PATH.get(pathOf({ env: { ctx } })) : undefined
+      const answer = await endpoint?.postUnread?.(ctx, tools).catch(failed(ctx))
+      if (!answer) throw failure
       return answer
     },
     challenge(ctx: PortalRequest) {
@@ -74,12 +73,7 @@ export function createPortal(tools: PortalTools): Portal {
  */
 function createRouter(tools: PortalTools): Hono<Env> {
   const app = new Hono<Env>({ getPath: (_request, options) => pathOf(options) })
-  const all = [
-    ...ENDPOINTS.map(endpoint => [ownPath(endpoint.page), endpoint] as const),
-    ...Object.entries(WELL_KNOWN),
-    ...Object.entries(COMPAT_ENDPOINTS).map(([page, endpoint]) => [COMPAT + page, endpoint] as const),
-  ]
-  for (const [path, endpoint] of all) {
+  for (const [path, endpoint] of BY_PATH) {
     const { get, post, loading, isOpen } = endpoint
     if (isOpen === true) app.options(path, () => openPreflight(allowOf(endpoint)))
     if (loading !== undefined) {
@@ -135,8 +129,12 @@ function isLoad({ request, isProgram }: PortalRequest): boolean {
  */
 const COMPAT = '/oauth2-proxy/'
 
-/** Where the form of signing out is sent. */
-const SIGN_OUTS: ReadonlySet<string> = new Set([ownPath('logout'), `${COMPAT}sign_out`, `${COMPAT}logout`])
+/** Sallyport's own addresses, by their canonical paths. */
+const BY_PATH: ReadonlyMap<string, Omit<Endpoint, 'page'>> = new Map([
+  ...ENDPOINTS.map(endpoint => [ownPath(endpoint.page), endpoint] as const),
+  ...Object.entries(WELL_KNOWN),
+  ...Object.entries(COMPAT_ENDPOINTS).map(([page, endpoint]) => [COMPAT + page, endpoint] as const),
+])
 
 /** The path to route by: the callback's own address, the front page, and those of a program that stood here before count as ours. */
 function pathOf(options: { readonly env?: Env['Bindings'] } | undefined): string {

@@ -59,7 +59,7 @@ import { type LoginTools, login, loginByForm } from './sign-in/sign-in.ts'
 import { redeemTicket } from './sign-in/ticket.ts'
 import { type BackChannelTools, backChannelLogout } from './sign-out/backchannel.ts'
 import { frontChannelLogout } from './sign-out/frontchannel.ts'
-import { confirmSignOut, goToProvider, signedOut, signOut } from './sign-out/sign-out.tsx'
+import { confirmSignOut, goToProvider, signedOut, signOut, signOutUnread } from './sign-out/sign-out.tsx'
 
 export interface PortalTools extends FormTools, AuditTools {
   readonly ports: Pick<Ports, 'ask' | 'now' | 'random' | 'log'>
@@ -103,6 +103,8 @@ export interface Endpoint {
   /** Answers HEAD too. */
   readonly get?: Handler
   readonly post?: Handler
+  /** What can be done of `post` while the session cannot be read; null for nothing. */
+  readonly postUnread?: (ctx: PortalRequest, tools: PortalTools) => Promise<Response | null>
   /**
    * `action`: loading it triggers an action, so a HEAD request or a prefetch must not. `step`: the same for a step of
    * a sign-in, which only windows may take.
@@ -121,7 +123,7 @@ export const ENDPOINTS: readonly Endpoint[] = [
   { page: 'bind', get: portalNotFound, post: whereThatIs(bindsHere, registerDevice) },
   { page: 'renew', get: portalNotFound, post: whereThatIs(bindsHere, renewDevice) },
   { page: 'device', get: whereThatIs(bindsHere, waitForDevice), loading: 'step' },
-  { page: 'logout', get: confirmSignOut, post: signOut, loading: 'action' },
+  { page: 'logout', get: confirmSignOut, post: signOut, postUnread: signOutUnread, loading: 'action' },
   { page: 'provider-logout', get: goToProvider, loading: 'action' },
   { page: 'signed-out', get: signedOut },
   { page: 'backchannel-logout', post: backChannelLogout },
@@ -163,7 +165,7 @@ export const WELL_KNOWN: Readonly<Record<string, Omit<Endpoint, 'page'>>> = {
 /** Addresses of a program that stood here before, by what they are for. */
 export const COMPAT_ENDPOINTS: Readonly<Record<CompatPage, Omit<Endpoint, 'page'>>> = {
   sign_in: { get: old(oldSignIn) },
-  sign_out: { get: old(oldSignOut), post: old(oldSignOut), loading: 'action' },
+  sign_out: { get: old(oldSignOut), post: old(oldSignOut), postUnread: signOutUnread, loading: 'action' },
   start: { get: old(oldStart), loading: 'step' },
   userinfo: { get: oldUserinfo },
   auth: { get: old(oldAuth) },
@@ -173,7 +175,7 @@ export const COMPAT_ENDPOINTS: Readonly<Record<CompatPage, Omit<Endpoint, 'page'
   ready: { get: sayReady, post: sayReady },
   portal: { get: () => redirectAnswer(302, ownPath('')) },
   login: { get: old(oldLogin), loading: 'step' },
-  logout: { get: old(oldLogout), post: old(oldLogout), loading: 'action' },
+  logout: { get: old(oldLogout), post: old(oldLogout), postUnread: signOutUnread, loading: 'action' },
   whoami: { get: () => redirectAnswer(302, ownPath('me')) },
 }
 

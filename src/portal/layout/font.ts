@@ -34,7 +34,7 @@ export function withFonts(stylesheet: string): string {
   return FILES.reduce((text, [name, { address }]) => text.replaceAll(`"${name}"`, `"${address}"`), stylesheet)
 }
 
-/** The font at a path, as any client gets it; null where there is none. Source: RFC 9111 §5.2.2, RFC 8246 (immutable). */
+/** The font at a path, the same for everybody; null where there is none. Source: RFC 9111 §5.2.2, RFC 8246 (immutable). */
 export function fontAt(path: string): Response | null {
   const file = path.startsWith(ownPath('fonts')) ? BY_ADDRESS.get(path) : undefined
   if (file === undefined) return null

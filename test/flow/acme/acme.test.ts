@@ -162,7 +162,7 @@ test.concurrent('the key in a certificate is on P-256, and each name has its own
   expect(curves).toEqual(['prime256v1', 'prime256v1'])
 }, 300_000)
 
-always('what an authority asks for has a line in the access log, as any request has', async () => {
+always('what an authority asks for has a line in the access log, like every request', async () => {
   const acme = `acme = { email = "me@example.com", directory = "https://127.0.0.1:${await freePort()}/dir" }`
   await using gate = await startGate(
     `[tls]\nlisten = ["127.0.0.1:${await freePort()}"]\n${acme}\n${route('app.example')}`,

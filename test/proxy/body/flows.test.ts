@@ -41,7 +41,7 @@ test('a body whose length is no number is not taken into account at all', () => 
   expect([flows.open.answers, flows.heldBytes, flows.hasRoom(10_000_000)]).toEqual([0, 0, true])
 })
 
-test('one of unknown length holds as much as any may, until it is over', () => {
+test('one of unknown length counts with the most that one may hold, until it is over', () => {
   using made = flowsOf()
   const { flows } = made
   const flow = flows.enter(owner(Number.POSITIVE_INFINITY))

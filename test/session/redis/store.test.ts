@@ -254,7 +254,7 @@ needs('valkey-server').test('a lease goes by the server’s clock, whatever thos
     // Somebody else is asking, though it is long over by a clock that is three hours ahead.
     expect(await ahead.lease('a', late, late + 60_000)).toBeNull()
     await right.release('a', now + 60_000, null)
-    // One that was left with that clock is over as soon as any.
+    // One that was left with that clock is over no later than the others.
     expect(await ahead.lease('a', late, late + 50)).toBe('taken')
     const next: (Lease | null)[] = []
     await eventually(async () => {
